@@ -1,0 +1,174 @@
+# segmentd: one Makefile, not recursive. `make help` lists what it can do.
+#
+# Sources are found by wildcard: a new .c in a module, a new tests/unit/
+# test_*.c, tests/fuzz/fuzz_*.c or tests/bench/bench_*.c needs no line here.
+
+BUILD   ?= build
+CC      ?= gcc
+PREFIX  ?= /usr/local
+DESTDIR ?=
+PYTHON  ?= /usr/bin/python3
+V       ?=
+
+VERSION := 0.1.0
+
+# What may be narrowed for a quick build: MODULES="base model rules"
+MODULES ?= base model ingest decode features rules segments publish store \
+	ops conf pipeline cli
+
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+# --- libraries ------------------------------------------------------------
+# pkg-config name, least version, Debian package
+LIBS := rdkafka:2.0.2:librdkafka-dev avro-c:1.11:libavro-dev \
+	hiredis:0.14:libhiredis-dev yaml-0.1:0.2:libyaml-dev \
+	jansson:2.14:libjansson-dev libmicrohttpd:0.9.75:libmicrohttpd-dev \
+	libxxhash:0.8:libxxhash-dev glib-2.0:2.74:libglib2.0-dev
+PKGS := $(foreach l,$(LIBS),$(firstword $(subst :, ,$(l))))
+
+needs_libs := $(filter-out help clean install-packages format,\
+	$(or $(MAKECMDGOALS),all))
+ifneq ($(filter-out demo test unit integration check bench kafka,\
+	$(needs_libs)),)
+LIBS_MISSING := $(shell tests/support/libs $(LIBS) >&2 || echo yes)
+ifeq ($(LIBS_MISSING),yes)
+$(error libraries are missing, see above (or: make packages))
+endif
+endif
+
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+# --- flags ----------------------------------------------------------------
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes \
+	-Wstrict-prototypes -Wvla -Werror
+OPTIMISE ?= -O2 -g
+SANITIZE ?=
+CPPFLAGS += -D_GNU_SOURCE -DSEGMENTD_VERSION='"$(VERSION)"' -Iinclude \
+	$(subst -I,-isystem ,$(PKG_CFLAGS))
+CFLAGS   += -std=c11 $(WARN) $(OPTIMISE) $(SANITIZE) -fno-omit-frame-pointer
+LDFLAGS  += $(SANITIZE)
+LDLIBS   += $(PKG_LIBS) -lpthread -lm
+
+# --- sources --------------------------------------------------------------
+SRCS := $(foreach m,$(MODULES),$(wildcard processor/$(m)/*.c))
+OBJS := $(SRCS:%.c=$(BUILD)/%.o)
+MAIN := $(BUILD)/processor/main.o
+LIB  := $(BUILD)/libsegmentd.a
+BIN  := $(BUILD)/segmentd
+
+UNIT_SRCS  ?= $(wildcard tests/unit/test_*.c)
+UNIT_BINS  := $(UNIT_SRCS:%.c=$(BUILD)/%)
+FUZZ_SRCS  := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BINS  := $(FUZZ_SRCS:%.c=$(BUILD)/%)
+BENCH_SRCS := $(wildcard tests/bench/bench_*.c)
+BENCH_BINS := $(BENCH_SRCS:%.c=$(BUILD)/%)
+C_FILES     = $(shell git ls-files -co --exclude-standard \
+	'*.c' '*.h' '*.def' 2>/dev/null)
+
+.PHONY: all demo test unit integration scenarios check format bench kafka \
+	install clean help packages sanitized fuzz
+
+all: $(BIN) ## build build/segmentd
+
+$(BIN): $(MAIN) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(MAIN) $(LIB) $(LDLIBS)
+
+$(LIB): $(OBJS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $(OBJS)
+
+$(BUILD)/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
+
+# libFuzzer needs clang and an instrumented library: make fuzz does both.
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDLIBS)
+
+.SECONDARY:
+
+# --- what a person types --------------------------------------------------
+packages: ## install the Debian packages that building and testing need
+	$(Q)tests/support/packages build test
+
+demo: ## build and play a simulated company, everything embedded (60 s)
+	$(Q)tests/support/packages build demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(BIN) demo
+
+test: ## unit tests, scenarios, and integration on real Kafka and Redis
+	$(Q)tests/support/packages build test
+	$(Q)$(MAKE) --no-print-directory unit scenarios integration
+
+unit: $(UNIT_BINS) ## unit tests (cmocka)
+	$(Q)tests/support/run-unit $(UNIT_BINS)
+
+scenarios: $(BIN) ## behaviour told in tests/scenarios/*.yaml
+	$(Q)$(BIN) test $(wildcard tests/scenarios/*.yaml)
+
+integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
+	$(Q)tests/kafka/fetch
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) -m pytest -q tests/integration
+
+kafka: ## fetch the Kafka broker's jars from Maven Central
+	$(Q)tests/kafka/fetch
+
+check: ## format, tidy, layering, unit tests under ASan and UBSan
+	$(Q)tests/lint/format $(C_FILES)
+	$(Q)tests/lint/layers
+	$(Q)tests/lint/headers $(CPPFLAGS)
+	$(Q)tests/lint/banned
+	$(Q)tests/lint/tidy "$(BUILD)" $(CPPFLAGS) -std=c11
+	$(Q)$(MAKE) --no-print-directory sanitized
+
+sanitized: ## unit tests under ASan and UBSan
+	$(Q)ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMISE="-O1 -g" \
+		SANITIZE="-fsanitize=address,undefined \
+		-fno-sanitize-recover=all" unit
+
+FUZZ_SECONDS ?= 60
+fuzz: ## fuzz every tests/fuzz/fuzz_*.c for FUZZ_SECONDS each
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang \
+		OPTIMISE="-O1 -g" SANITIZE="-fsanitize=address,undefined,\
+	fuzzer-no-link -fno-sanitize-recover=all" fuzz-bins
+	$(Q)tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS)
+
+fuzz-bins: $(FUZZ_BINS)
+
+bench: $(BENCH_BINS) ## micro-benchmarks
+	$(Q)for b in $(BENCH_BINS); do $$b || exit 1; done
+
+format: ## rewrite the C files in the house format
+	$(Q)clang-format -i $(C_FILES)
+
+install: $(BIN) ## install under $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/segmentd
+	install -D -m 644 config/segmentd.yaml \
+		$(DESTDIR)$(PREFIX)/share/segmentd/segmentd.yaml
+	mkdir -p $(DESTDIR)$(PREFIX)/share/segmentd/schemas
+	install -m 644 schemas/*.avsc \
+		$(DESTDIR)$(PREFIX)/share/segmentd/schemas/
+
+clean: ## remove what was built
+	rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | \
+		awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+-include $(OBJS:.o=.d) $(MAIN:.o=.d) $(UNIT_BINS:=.d) $(FUZZ_BINS:=.d) \
+	$(BENCH_BINS:=.d)
