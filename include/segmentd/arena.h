@@ -20,20 +20,26 @@ struct arena {
 };
 
 /* An arena that may hold `max_bytes` at a time. Allocates nothing yet. */
-void arena_init(struct arena *arena, size_t max_bytes);
-void arena_fini(struct arena *arena);
+void
+arena_init(struct arena *arena, size_t max_bytes);
+void
+arena_fini(struct arena *arena);
 
 /* Give everything back. Pointers from it are dead. */
-void arena_reset(struct arena *arena);
+void
+arena_reset(struct arena *arena);
 
 /* `size` bytes, aligned to 16, not cleared; NULL when out of memory or above
  * the maximum. Valid until: the next reset. */
-void *arena_alloc(struct arena *arena, size_t size);
+void *
+arena_alloc(struct arena *arena, size_t size);
 
 /* The same for `n` elements; NULL also when n * size overflows. */
-void *arena_array(struct arena *arena, size_t n, size_t size);
+void *
+arena_array(struct arena *arena, size_t n, size_t size);
 
 /* A copy of `len` bytes with a NUL after them. */
-char *arena_copy(struct arena *arena, const void *bytes, size_t len);
+char *
+arena_copy(struct arena *arena, const void *bytes, size_t len);
 
 #endif

@@ -38,16 +38,17 @@
 struct cel_env;
 
 enum cel_env_flags {
-	CEL_ENV_NO_NOW = 1, /* `now` is a mistake here: the value is folded
-			       into state and must not depend on the clock */
+	CEL_ENV_NO_NOW = 1,	 /* `now` is a mistake here: the value is folded
+				    into state and must not depend on the clock */
 	CEL_ENV_CONFORMANCE = 2, /* standard CEL only: unknown names are
 			       unbound at run time, no extensions of ours
 			       to the checker */
 };
 
-SG_MUSTCHECK enum sg_err cel_env_create(
-	unsigned flags, struct cel_env **ret_env);
-void cel_env_destroy(struct cel_env *env);
+SG_MUSTCHECK enum sg_err
+cel_env_create(unsigned flags, struct cel_env **ret_env);
+void
+cel_env_destroy(struct cel_env *env);
 
 /*
  * Declare a dotted name ("usage.logins_14d") with its type and the slot number
@@ -57,12 +58,14 @@ void cel_env_destroy(struct cel_env *env);
  * Owner: names are copied; `type` must outlive the env and its programs.
  * Errors: SG_NOMEM, SG_LIMIT, SG_BAD_OPTION (declared twice).
  */
-SG_MUSTCHECK enum sg_err cel_env_declare(struct cel_env *env,
-	const char *name, const struct type *type, uint32_t slot);
+SG_MUSTCHECK enum sg_err
+cel_env_declare(struct cel_env *env, const char *name, const struct type *type,
+	uint32_t slot);
 
 /* The zone for calendar getters without an argument; default UTC. */
 struct tz;
-void cel_env_timezone(struct cel_env *env, const struct tz *tz);
+void
+cel_env_timezone(struct cel_env *env, const struct tz *tz);
 
 /* --- compiling ---------------------------------------------------------- */
 
@@ -89,19 +92,25 @@ struct cel_prog;
  * Owner:  the caller, who gives it to cel_prog_destroy() before the env.
  * Errors: SG_BAD_CONFIG with the mistakes in *diags; SG_NOMEM; SG_LIMIT.
  */
-SG_MUSTCHECK enum sg_err cel_compile(struct cel_env *env, const char *source,
-	size_t len, const struct type *want, struct cel_diags *diags,
+SG_MUSTCHECK enum sg_err
+cel_compile(struct cel_env *env, const char *source, size_t len,
+	const struct type *want, struct cel_diags *diags,
 	struct cel_prog **ret_prog);
-void cel_prog_destroy(struct cel_prog *prog);
+void
+cel_prog_destroy(struct cel_prog *prog);
 
-const char *cel_prog_source(const struct cel_prog *prog);
-const struct type *cel_prog_type(const struct cel_prog *prog);
+const char *
+cel_prog_source(const struct cel_prog *prog);
+const struct type *
+cel_prog_type(const struct cel_prog *prog);
 
 /* The slots it reads, ascending, without repeats. */
-const uint32_t *cel_prog_slots(const struct cel_prog *prog, size_t *ret_n);
+const uint32_t *
+cel_prog_slots(const struct cel_prog *prog, size_t *ret_n);
 
 /* True when `now` or a calendar getter of it appears in it. */
-bool cel_prog_reads_now(const struct cel_prog *prog);
+bool
+cel_prog_reads_now(const struct cel_prog *prog);
 
 /* --- evaluating --------------------------------------------------------- */
 
@@ -128,13 +137,16 @@ struct cel_result {
  * Owner: the caller. Thread: one at a time.
  */
 struct cel_frame;
-SG_MUSTCHECK enum sg_err cel_frame_create(struct cel_frame **ret_frame);
-void cel_frame_destroy(struct cel_frame *frame);
+SG_MUSTCHECK enum sg_err
+cel_frame_create(struct cel_frame **ret_frame);
+void
+cel_frame_destroy(struct cel_frame *frame);
 
 /* Valid until: (the result's contents) the next evaluation with `frame`, and
  * as long as what load() handed out. */
-struct cel_result cel_eval(const struct cel_prog *prog,
-	struct cel_frame *frame, const struct cel_host *host, int64_t now_ms);
+struct cel_result
+cel_eval(const struct cel_prog *prog, struct cel_frame *frame,
+	const struct cel_host *host, int64_t now_ms);
 
 /* --- explaining --------------------------------------------------------- */
 
@@ -158,7 +170,8 @@ struct cel_atom {
  *
  * Valid until: as cel_eval().
  */
-size_t cel_explain(const struct cel_prog *prog, struct cel_frame *frame,
+size_t
+cel_explain(const struct cel_prog *prog, struct cel_frame *frame,
 	const struct cel_host *host, int64_t now_ms, struct cel_atom *atoms,
 	size_t max, struct cel_result *ret_result);
 

@@ -28,7 +28,7 @@ enum change_origin {
 #define ORIGIN(name) ORIGIN_##name,
 	CHANGE_ORIGINS(ORIGIN)
 #undef ORIGIN
-	ORIGIN_COUNT
+		ORIGIN_COUNT
 };
 
 /* ACTION(name): what happened to the membership. */
@@ -42,11 +42,13 @@ enum change_action {
 #define ACTION(name) ACTION_##name,
 	CHANGE_ACTIONS(ACTION)
 #undef ACTION
-	ACTION_COUNT
+		ACTION_COUNT
 };
 
-const char *change_origin_name(enum change_origin origin);
-const char *change_action_name(enum change_action action);
+const char *
+change_origin_name(enum change_origin origin);
+const char *
+change_action_name(enum change_action action);
 
 /* One value a deciding clause read: `name` = `value`. */
 struct change_value {

@@ -22,18 +22,23 @@ enum sg_err {
 };
 
 /* What the pipeline does about a failure. There is no fourth way. */
-enum sg_err_class { SG_CLASS_OK, SG_CLASS_RETRY, SG_CLASS_SKIP, SG_CLASS_FATAL };
+enum sg_err_class {
+	SG_CLASS_OK,
+	SG_CLASS_RETRY,
+	SG_CLASS_SKIP,
+	SG_CLASS_FATAL
+};
 
 /* Exit statuses, stable (those above 63 are of sysexits.h). */
 enum sg_exit {
 	SG_EXIT_OK = 0,
-	SG_EXIT_FAILED = 1,	 /* a comparison or test found a difference */
-	SG_EXIT_USAGE = 64,	 /* the command line is wrong */
-	SG_EXIT_DATA = 65,	 /* an input file has errors */
+	SG_EXIT_FAILED = 1,	  /* a comparison or test found a difference */
+	SG_EXIT_USAGE = 64,	  /* the command line is wrong */
+	SG_EXIT_DATA = 65,	  /* an input file has errors */
 	SG_EXIT_UNAVAILABLE = 69, /* a server is not there or refuses */
-	SG_EXIT_INTERNAL = 70,	 /* a defect of segmentd */
-	SG_EXIT_IO = 74,	 /* reading or writing a file failed */
-	SG_EXIT_CONFIG = 78,	 /* the configuration is not valid */
+	SG_EXIT_INTERNAL = 70,	  /* a defect of segmentd */
+	SG_EXIT_IO = 74,	  /* reading or writing a file failed */
+	SG_EXIT_CONFIG = 78,	  /* the configuration is not valid */
 };
 
 /* Details of a failure: what, where, and what to do. Truncated, never lost. */
@@ -43,16 +48,19 @@ struct sg_fault {
 };
 
 /* The lower-case name of a code, as in logs and metrics: "bad_record". */
-const char *sg_err_name(enum sg_err err);
-const char *sg_err_text(enum sg_err err);
-enum sg_err_class sg_err_class(enum sg_err err);
+const char *
+sg_err_name(enum sg_err err);
+const char *
+sg_err_text(enum sg_err err);
+enum sg_err_class
+sg_err_class(enum sg_err err);
 
 /*
  * Note a failure and return its code, for `return sg_fault_set(why, ...)`.
  * `why` may be NULL.
  */
 SG_PRINTF(3, 4)
-enum sg_err sg_fault_set(
-	struct sg_fault *why, enum sg_err err, const char *fmt, ...);
+enum sg_err
+sg_fault_set(struct sg_fault *why, enum sg_err err, const char *fmt, ...);
 
 #endif

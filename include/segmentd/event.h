@@ -10,7 +10,7 @@
 #include "segmentd/value.h"
 
 #define INPUTS_MAX 16
-#define ACCOUNT_ID_MAX 512 /* bytes of an account id */
+#define ACCOUNT_ID_MAX 512		/* bytes of an account id */
 #define AT_MS_MIN INT64_C(946684800000) /* 2000-01-01T00:00:00Z */
 
 /*

@@ -8,9 +8,12 @@
 #include <stdint.h>
 
 /* Stable across versions and machines: it may be stored. */
-uint64_t hash_bytes(const void *bytes, size_t len);
-uint64_t hash_u64(uint64_t n);
+uint64_t
+hash_bytes(const void *bytes, size_t len);
+uint64_t
+hash_u64(uint64_t n);
 /* Combine, order matters. */
-uint64_t hash_mix(uint64_t a, uint64_t b);
+uint64_t
+hash_mix(uint64_t a, uint64_t b);
 
 #endif

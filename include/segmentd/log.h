@@ -6,7 +6,8 @@
  *
  * writes
  *
- *     time=2026-03-01T10:00:00.000Z level=warn event=redis_down url=... retry_ms=100
+ *     time=2026-03-01T10:00:00.000Z level=warn event=redis_down url=...
+ *retry_ms=100
  *
  * Never an account's data. What can happen per record is counted, and logged
  * through a struct log_limit at most once a second.
@@ -58,9 +59,12 @@ struct log_field {
 	} while (0)
 
 /* The least level written, and the form. Before the threads start. */
-void log_setup(enum log_level level, enum log_format format);
-bool log_is_on(enum log_level level);
-void log_write(enum log_level level, const char *event,
+void
+log_setup(enum log_level level, enum log_format format);
+bool
+log_is_on(enum log_level level);
+void
+log_write(enum log_level level, const char *event,
 	const struct log_field *fields, size_t nfields);
 
 /* At most one entry a second: true when it is time to write the next one, and
@@ -69,6 +73,7 @@ struct log_limit {
 	int64_t last_mono_ms;
 	uint64_t skipped;
 };
-bool log_limit_pass(struct log_limit *limit, uint64_t *ret_skipped);
+bool
+log_limit_pass(struct log_limit *limit, uint64_t *ret_skipped);
 
 #endif

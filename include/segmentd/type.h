@@ -51,22 +51,27 @@ extern const struct type type_dyn, type_null, type_bool, type_int, type_uint,
 /* The nullable form of a scalar constant or of a type made in `arena`; NULL
  * when the arena is full. */
 struct arena;
-const struct type *type_nullable(
-	struct arena *arena, const struct type *type);
-const struct type *type_list(struct arena *arena, const struct type *item);
-const struct type *type_map(struct arena *arena, const struct type *key,
-	const struct type *item);
+const struct type *
+type_nullable(struct arena *arena, const struct type *type);
+const struct type *
+type_list(struct arena *arena, const struct type *item);
+const struct type *
+type_map(struct arena *arena, const struct type *key, const struct type *item);
 /* Copies the field table and the names. */
-const struct type *type_record(struct arena *arena,
-	const struct type_field *fields, size_t nfields);
+const struct type *
+type_record(
+	struct arena *arena, const struct type_field *fields, size_t nfields);
 
-bool type_same(const struct type *a, const struct type *b);
+bool
+type_same(const struct type *a, const struct type *b);
 
 /* The index of a record's field, -1 when there is none. */
-int type_field_index(const struct type *type, const char *name, size_t len);
+int
+type_field_index(const struct type *type, const char *name, size_t len);
 
 /* "list(record{id: string, arr: double?})": for messages. */
 struct buf;
-void type_print(const struct type *type, struct buf *buf);
+void
+type_print(const struct type *type, struct buf *buf);
 
 #endif

@@ -20,14 +20,16 @@ enum value_kind {
 	VALUE_DOUBLE,
 	VALUE_STRING,	 /* UTF-8, `len` bytes, no NUL */
 	VALUE_BYTES,	 /* `len` bytes */
-	VALUE_TIMESTAMP, /* as.i seconds since 1970 UTC + `nanos` 0..999999999 */
-	VALUE_DURATION,	 /* as.i seconds + `nanos`, floor: -1 ns is (-1, 999999999) */
+	VALUE_TIMESTAMP, /* as.i seconds since 1970 UTC + `nanos` 0..999999999
+			  */
+	VALUE_DURATION,	 /* as.i seconds + `nanos`, floor: -1 ns is (-1,
+			    999999999) */
 	VALUE_LIST,	 /* `len` elements */
 	VALUE_MAP,	 /* `len` entries: 2 * len values, key then value */
-	VALUE_RECORD,	 /* `len` fields, in the order of the static struct type */
-	VALUE_TYPE,	 /* a CEL type; as.s its name */
-	VALUE_ABSENT,	 /* the field or feature has no value (never stored) */
-	VALUE_ERROR,	 /* as.s: why, a NUL-terminated constant text */
+	VALUE_RECORD, /* `len` fields, in the order of the static struct type */
+	VALUE_TYPE,   /* a CEL type; as.s its name */
+	VALUE_ABSENT, /* the field or feature has no value (never stored) */
+	VALUE_ERROR,  /* as.s: why, a NUL-terminated constant text */
 };
 
 struct value {
@@ -92,8 +94,7 @@ value_double(double d)
 static inline struct value
 value_string(const char *s, uint32_t len)
 {
-	return (struct value){
-		.kind = VALUE_STRING, .len = len, .as = {.s = s}};
+	return (struct value){.kind = VALUE_STRING, .len = len, .as = {.s = s}};
 }
 
 static inline struct value
@@ -124,17 +125,22 @@ value_error(const char *why)
 }
 
 /* Milliseconds as a timestamp or duration, and back (rounded down). */
-struct value value_timestamp_ms(int64_t ms);
-struct value value_duration_ms(int64_t ms);
-int64_t value_to_ms(struct value v);
+struct value
+value_timestamp_ms(int64_t ms);
+struct value
+value_duration_ms(int64_t ms);
+int64_t
+value_to_ms(struct value v);
 
 /* The same kind and contents, deep; slopes are not compared. NaN equals
  * itself, 1 and 1.0 differ: this is identity, not CEL's ==. */
-bool value_same(struct value a, struct value b);
+bool
+value_same(struct value a, struct value b);
 
 /* A copy whose every part lies in `arena`; VALUE_ERROR when it is full. */
 struct arena;
-struct value value_copy(struct arena *arena, struct value v);
+struct value
+value_copy(struct arena *arena, struct value v);
 
 /*
  * Write a value for people and JSON readers: JSON, with timestamps as RFC 3339
@@ -144,14 +150,17 @@ struct value value_copy(struct arena *arena, struct value v);
  */
 struct buf;
 struct type;
-void value_to_json(struct value v, const struct type *type, struct buf *buf);
+void
+value_to_json(struct value v, const struct type *type, struct buf *buf);
 
 /* The same as one plain text for a Redis field or a terminal: a string as it
  * is, a timestamp as RFC 3339, numbers as in JSON, lists and maps as JSON,
  * null and absent as "". */
-void value_to_text(struct value v, const struct type *type, struct buf *buf);
+void
+value_to_text(struct value v, const struct type *type, struct buf *buf);
 
 /* Valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF)? */
-bool utf8_is_valid(const void *bytes, size_t len);
+bool
+utf8_is_valid(const void *bytes, size_t len);
 
 #endif

@@ -1,0 +1,144 @@
+/*
+ * decode.h - Avro bytes to the fields an input needs, by a compiled plan.
+ *
+ * A set of schemas is filled at start. Each input has a reader: its own schema
+ * (how we want to see a record) and the paths that features and filters bind.
+ * For each writer schema that turns up, the reader compiles a plan: a flat
+ * program of read and skip steps that touches only what is bound. Avro's
+ * resolution rules hold: promotions, aliases, defaults of the reader.
+ *
+ * Avro to struct value:
+ *   null                         VALUE_NULL
+ *   boolean                      VALUE_BOOL
+ *   int long                     VALUE_INT
+ *   float double                 VALUE_DOUBLE
+ *   string enum (uuid)           VALUE_STRING
+ *   bytes fixed                  VALUE_BYTES
+ *   decimal                      VALUE_DOUBLE, correctly rounded
+ *   date timestamp-*             VALUE_TIMESTAMP (a date: its midnight, UTC)
+ *   local-timestamp-*            VALUE_TIMESTAMP (read as UTC)
+ *   time-*                       VALUE_DURATION since midnight
+ *   array, map, record           VALUE_LIST, VALUE_MAP, VALUE_RECORD
+ *   union [null, T]              T nullable
+ *   other unions                 TYPE_DYN; a record in it is a VALUE_MAP
+ * A record that contains itself is TYPE_DYN from there on.
+ *
+ * Thread: schemas and readers are filled before the workers start. A plan is
+ * compiled at first sight of a writer: decode_reader_clone() gives each worker
+ * its own reader, so that nothing is locked on the way of an event.
+ */
+#ifndef SEGMENTD_DECODE_H
+#define SEGMENTD_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "segmentd/arena.h"
+#include "segmentd/err.h"
+#include "segmentd/record.h"
+#include "segmentd/type.h"
+#include "segmentd/value.h"
+
+#define DECODE_RECORD_MAX (16 << 20) /* bytes of a record's value */
+#define DECODE_DEPTH_MAX 64	     /* nesting of a value */
+
+/* --- schemas ------------------------------------------------------------ */
+
+struct decode_schemas;
+
+SG_MUSTCHECK enum sg_err
+decode_schemas_create(struct decode_schemas **ret_schemas);
+void
+decode_schemas_destroy(struct decode_schemas *schemas);
+
+/*
+ * Add a schema given as JSON text. `id` is its id under Confluent framing, -1
+ * for none. `name` is for messages (a file name). The same text again, with
+ * another id, is fine. *ret_number (may be NULL) is the schema's number.
+ *
+ * Errors: SG_BAD_SCHEMA with what is wrong; SG_NOMEM.
+ */
+SG_MUSTCHECK enum sg_err
+decode_schemas_add(struct decode_schemas *schemas, const char *name,
+	const char *json, size_t len, int32_t id, int32_t *ret_number,
+	struct sg_fault *why);
+
+/* Add a file, or every *.avsc of a folder (no ids). A name "17.avsc" or
+ * "17-what.avsc" carries Confluent id 17. Errors: SG_IO, SG_BAD_SCHEMA. */
+SG_MUSTCHECK enum sg_err
+decode_schemas_add_path(struct decode_schemas *schemas, const char *path,
+	int32_t id, int32_t *ret_number, struct sg_fault *why);
+
+/* CRC-64-AVRO of the canonical form: the single-object fingerprint. */
+uint64_t
+decode_schemas_fingerprint(
+	const struct decode_schemas *schemas, int32_t number);
+
+/* The JSON text as it was given. */
+const char *
+decode_schemas_text(const struct decode_schemas *schemas, int32_t number);
+
+/* --- a reader ----------------------------------------------------------- */
+
+enum decode_framing {
+	DECODE_AUTO,	  /* confluent or single-object, by the first byte */
+	DECODE_CONFLUENT, /* 00, 4-byte id */
+	DECODE_SINGLE_OBJECT, /* C3 01, CRC-64-AVRO */
+	DECODE_BARE,	      /* Avro alone, written with the reader's schema */
+};
+
+struct decode_reader;
+
+/* A reader for records seen as schema `number`, which must be a record.
+ * `schemas` must outlive it. */
+SG_MUSTCHECK enum sg_err
+decode_reader_create(const struct decode_schemas *schemas, int32_t number,
+	enum decode_framing framing, struct decode_reader **ret_reader,
+	struct sg_fault *why);
+void
+decode_reader_destroy(struct decode_reader *reader);
+
+/* The type of the whole record: TYPE_RECORD. Valid until: the reader goes. */
+const struct type *
+decode_reader_type(const struct decode_reader *reader);
+
+/*
+ * Ask for a path. The same path again gives the same slot.
+ *
+ *     plan             a field             properties.plan   nested records
+ *     items[0].sku     array element       traits["tier"]    map entry
+ *     @timestamp       the Kafka record's  @headers["type"]  a header, text
+ *
+ * Where the way leads through a null, a missing entry or element, or a union
+ * branch without the field, the slot is null and *ret_type is nullable.
+ *
+ * Errors: SG_BAD_OPTION when there is no such path (the fault names the fields
+ * there are, nearest first); SG_LIMIT.
+ */
+SG_MUSTCHECK enum sg_err
+decode_reader_bind(struct decode_reader *reader, const char *path, size_t len,
+	uint32_t *ret_slot, const struct type **ret_type, struct sg_fault *why);
+
+size_t
+decode_reader_nslots(const struct decode_reader *reader);
+
+/* A copy with plans of its own. Bind before, not after. */
+SG_MUSTCHECK enum sg_err
+decode_reader_clone(
+	const struct decode_reader *reader, struct decode_reader **ret_reader);
+
+/*
+ * Decode one record: decode_reader_nslots() values at *ret_slots.
+ *
+ * Valid until: (the values) the arena is reset or the record's bytes go.
+ * Errors: SG_NO_VALUE, SG_BAD_FRAMING, SG_UNKNOWN_SCHEMA,
+ *         SG_INCOMPATIBLE_SCHEMA, SG_BAD_RECORD, SG_BAD_UTF8, SG_TOO_LARGE,
+ *         SG_NOMEM. The fault says at which byte and field; never the data.
+ */
+SG_MUSTCHECK enum sg_err
+decode_record(struct decode_reader *reader, const struct record *rec,
+	struct arena *arena, const struct value **ret_slots,
+	struct sg_fault *why);
+
+#endif

@@ -1,0 +1,202 @@
+/*
+ * features.h - per-account features: a deterministic fold of the input.
+ *
+ * A feature set is compiled once from the configuration. Each account has one
+ * struct features. Folding depends on the events alone, never on a clock;
+ * reading a value takes `now_ms` and tells until when it holds.
+ *
+ * KINDS
+ *   last first       value with the greatest / smallest event time; ties: the
+ *                    later offset wins `last`, the earlier one `first`
+ *   latest           the greatest value of a field (a time, a number)
+ *   count sum min    over a window of tiles, see below; mean is sum / count
+ *   max mean         (a double), absent when the window is empty, as min, max
+ *   distinct         number of distinct values over a window
+ *   collect          keyed entries: a list of records {key field, kept fields}
+ *   rate             count (or sum of the field) a day: over window / days
+ *   trend            this window's count (or sum) over that of the window
+ *                    before it, a double; absent when that is 0
+ *   streak           consecutive calendar days with an event, up to today (or
+ *                    yesterday, when today has none yet)
+ *   days_since       whole calendar days since the last event; absent if none
+ *
+ * TILES. Width: window <= 1 h: 1 min; <= 5 h: 5 min; <= 60 h: 1 h; else 1 day
+ * (UTC), up to 400 d. The value at `now` covers the tiles that overlap (now -
+ * window, now]: tile t counts from t * w on, and leaves at exactly
+ * (t + 1) * w + window. Features over the same input, filter and field share
+ * one ring. An event older than the ring is late: counted and dropped.
+ *
+ * Sums are exact: integers in 64 bits (an overflow makes the value an error),
+ * doubles as 128-bit multiples of 1e-9, so order never matters.
+ */
+#ifndef SEGMENTD_FEATURES_H
+#define SEGMENTD_FEATURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "segmentd/arena.h"
+#include "segmentd/buf.h"
+#include "segmentd/civil.h"
+#include "segmentd/err.h"
+#include "segmentd/event.h"
+#include "segmentd/type.h"
+#include "segmentd/value.h"
+
+#define FEATURES_MAX 512       /* of a configuration */
+#define FEATURE_FILTERS_MAX 64 /* of an input */
+#define FEATURE_WINDOW_MAX_MS (400 * CIVIL_DAY_MS)
+#define FEATURE_KEEP_MAX 32	 /* kept fields of a collect */
+#define FEATURE_COLLECT_MAX 4096 /* entries of a collect */
+#define FEATURE_COLLECT_DEFAULT 256
+#define FEATURE_TEXT_MAX                                                       \
+	1024 /* bytes of a stored string; longer is cut at a                   \
+		character and counted */
+
+/* FEATURE(name): order is that of the stored form, append only. */
+#define FEATURE_KINDS(FEATURE)                                                 \
+	FEATURE(last)                                                          \
+	FEATURE(first)                                                         \
+	FEATURE(latest)                                                        \
+	FEATURE(count)                                                         \
+	FEATURE(sum)                                                           \
+	FEATURE(min)                                                           \
+	FEATURE(max)                                                           \
+	FEATURE(mean)                                                          \
+	FEATURE(distinct)                                                      \
+	FEATURE(collect)                                                       \
+	FEATURE(rate)                                                          \
+	FEATURE(trend)                                                         \
+	FEATURE(streak)                                                        \
+	FEATURE(days_since)
+
+enum feature_kind {
+#define FEATURE(name) FEATURE_##name,
+	FEATURE_KINDS(FEATURE)
+#undef FEATURE
+		FEATURE_KIND_COUNT
+};
+
+struct feature_keep {
+	const char *name;
+	uint32_t slot;
+	const struct type *type;
+};
+
+/* One feature as configured. Strings and types are copied. */
+struct feature_def {
+	const char *name; /* "usage.logins_14d": unique */
+	/* Text of all that gives the state its meaning (kind, window, field,
+	 * filter source): another identity is another feature. */
+	const char *identity;
+	uint32_t input;
+	enum feature_kind kind;
+	int64_t window_ms;	 /* 0 for kinds without */
+	int32_t slot;		 /* event slot of the field; -1: none (count) */
+	const struct type *type; /* of the field; NULL: none */
+	int32_t filter; /* bit that must be set in the event's filters, or -1 */
+	const struct tz *tz; /* streak, days_since; NULL: UTC */
+	/* collect: `slot` is the key */
+	const struct feature_keep *keep;
+	size_t nkeep;
+	uint32_t max;
+	int32_t closed_filter; /* entry is closed while this bit was set, -1 */
+	int32_t remove_filter; /* entry is removed by this bit, -1 */
+};
+
+const char *
+feature_kind_name(enum feature_kind kind);
+/* FEATURE_KIND_COUNT when there is none of that name. */
+enum feature_kind
+feature_kind_find(const char *name, size_t len);
+
+/* --- the set ------------------------------------------------------------ */
+
+struct feature_set;
+
+/* Errors: SG_BAD_OPTION (the fault names the feature), SG_LIMIT, SG_NOMEM. */
+SG_MUSTCHECK enum sg_err
+feature_set_create(const struct feature_def *defs, size_t ndefs,
+	struct feature_set **ret_set, struct sg_fault *why);
+void
+feature_set_destroy(struct feature_set *set);
+
+/* The type an expression sees; nullable where the value may be absent. */
+const struct type *
+feature_type(const struct feature_set *set, uint32_t index);
+
+/* --- the state of one account ------------------------------------------- */
+
+struct features;
+
+struct fold_result {
+	bool is_repeat;	  /* the event id was seen: nothing was folded */
+	bool is_late;	  /* too old for at least one ring */
+	bool is_overflow; /* a collection was full, or a text was cut */
+	/* Bit i: feature i may have changed. */
+	uint64_t changed[FEATURES_MAX / 64];
+};
+
+SG_MUSTCHECK enum sg_err
+features_create(const struct feature_set *set, struct features **ret_features);
+void
+features_destroy(struct features *features);
+
+/* Bytes of memory it holds, for the cache's bound. O(1). */
+size_t
+features_size(const struct features *features);
+
+/*
+ * Fold one event. `filters` has bit i set when filter i of the input held. An
+ * event whose id (and input) is among the last 64 of the account is a repeat.
+ * Errors: SG_NOMEM only; then the state is as before.
+ */
+SG_MUSTCHECK enum sg_err
+features_fold(const struct feature_set *set, struct features *features,
+	const struct event *ev, uint64_t filters,
+	struct fold_result *ret_result);
+
+/*
+ * The value of a feature at `now_ms`: VALUE_ABSENT when there is none,
+ * VALUE_ERROR when it cannot be told (overflow). *ret_valid_until_ms is the
+ * first instant at which it differs with no event, AT_NEVER (change.h) when it
+ * does not; it may be early, never late. Lists lie in `arena`; scalars and
+ * texts live until the next fold.
+ */
+void
+features_value(const struct feature_set *set, const struct features *features,
+	uint32_t index, int64_t now_ms, struct arena *arena,
+	struct value *ret_value, int64_t *ret_valid_until_ms);
+
+/* --- the stored form ---------------------------------------------------- */
+
+/*
+ * What the stored form depends on: kinds, windows, types, order. A state is
+ * stored with the hash of its layout, the layout itself once a partition
+ * group; so a state of an older configuration can be read: features that are
+ * still there (same name and `identity`) are kept, the others start empty.
+ */
+SG_MUSTCHECK enum sg_err
+features_layout_write(const struct feature_set *set, struct buf *out);
+uint64_t
+features_layout_hash(const struct feature_set *set);
+
+struct features_layout; /* how a stored form maps onto today's set */
+SG_MUSTCHECK enum sg_err
+features_layout_read(const struct feature_set *set, const void *bytes,
+	size_t len, struct features_layout **ret_layout, struct sg_fault *why);
+void
+features_layout_destroy(struct features_layout *layout);
+
+void
+features_encode(const struct feature_set *set, const struct features *features,
+	struct buf *out);
+
+/* `layout` NULL: stored with today's. Errors: SG_BAD_BLOB, SG_NOMEM. */
+SG_MUSTCHECK enum sg_err
+features_decode(const struct feature_set *set,
+	const struct features_layout *layout, struct buf_reader *rd,
+	struct features **ret_features);
+
+#endif
