@@ -1,0 +1,166 @@
+/*
+ * ingest.h - records from Kafka, in batches, partition group by group.
+ *
+ * One struct ingest a worker: a consumer of all input topics with static
+ * membership (group.instance.id) and range assignment, so that partition N of
+ * every input comes to the same worker: a partition group.
+ *
+ * Thread: the worker's; callbacks run inside ingest_poll() and ingest_close().
+ */
+#ifndef SEGMENTD_INGEST_H
+#define SEGMENTD_INGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "segmentd/arena.h"
+#include "segmentd/buf.h"
+#include "segmentd/err.h"
+#include "segmentd/event.h"
+#include "segmentd/record.h"
+
+#define INGEST_OFFSET_NONE (-1001) /* no committed offset */
+
+/* A librdkafka property, handed through. */
+struct kafka_prop {
+	const char *name;
+	const char *value;
+};
+
+struct ingest_opts {
+	const struct kafka_prop *props;
+	size_t nprops;
+	const char *group;
+	const char *instance;	   /* group.instance.id: never empty */
+	const char *const *topics; /* by input index */
+	size_t ntopics;
+	size_t batch_max; /* records of a batch */
+	/* Where to begin when nothing was ever committed. */
+	bool is_from_latest;
+};
+
+struct ingest;
+
+/*
+ * The rebalance callbacks. `groups` are partition numbers. In assigned() the
+ * owner finds out (Redis, ingest_committed()) where each group starts and
+ * calls ingest_start() for each; in revoked() it finishes and lets go.
+ * `is_lost`: the groups are already somebody else's, nothing can be
+ * committed. An error of assigned() is returned by ingest_poll().
+ */
+struct ingest_events {
+	enum sg_err (*assigned)(void *ctx, const int32_t *groups, size_t n,
+		struct sg_fault *why);
+	void (*revoked)(
+		void *ctx, const int32_t *groups, size_t n, bool is_lost);
+	void *ctx;
+};
+
+/* Subscribes. Errors: SG_BAD_OPTION (a property librdkafka refuses, or one
+ * that segmentd sets itself: named), SG_NOMEM. */
+SG_MUSTCHECK enum sg_err
+ingest_open(const struct ingest_opts *opts, const struct ingest_events *events,
+	struct ingest **ret_ingest, struct sg_fault *why);
+
+/* Leaves the group (runs revoked()) within `timeout_ms`. */
+void
+ingest_close(struct ingest *ingest, int32_t timeout_ms);
+
+/*
+ * Are all topics there, with the same number of partitions? *ret_npartitions
+ * is that number. Errors: SG_BROKER_DOWN; SG_BAD_CONFIG: missing topics and
+ * differing counts, all of them, by name and number.
+ */
+SG_MUSTCHECK enum sg_err
+ingest_check_topics(const struct ingest_opts *opts, int32_t timeout_ms,
+	int32_t *ret_npartitions, struct sg_fault *why);
+
+/* --- a batch ------------------------------------------------------------ */
+
+struct ingest_end {
+	uint32_t input;
+	int32_t partition;
+	int64_t offset; /* next offset that will be written there */
+};
+
+/* Records keep their order within (input, partition). */
+struct ingest_batch {
+	const struct record *records;
+	size_t nrecords;
+	/* Inputs that have been read to their present end. */
+	const struct ingest_end *ends;
+	size_t nends;
+};
+
+/*
+ * Wait up to `timeout_ms` for records, take up to batch_max. An empty batch
+ * is fine. The batch is valid until the next poll.
+ * Errors: SG_BROKER_DOWN is not returned while librdkafka is retrying by
+ * itself (it is logged, and ingest_is_connected() tells); SG_OPERATOR when an
+ * offset is out of range (retention, topic recreated): topic, offset, range.
+ */
+SG_MUSTCHECK enum sg_err
+ingest_poll(struct ingest *ingest, int32_t timeout_ms,
+	struct ingest_batch *ret_batch, struct sg_fault *why);
+
+bool
+ingest_is_connected(const struct ingest *ingest);
+
+/* Stop and go on fetching one input of a group (event-time merge, limits). */
+void
+ingest_pause(
+	struct ingest *ingest, uint32_t input, int32_t group, bool is_paused);
+
+/* --- positions ---------------------------------------------------------- */
+
+struct ingest_position {
+	int64_t offset[INPUTS_MAX]; /* by input; INGEST_OFFSET_NONE */
+	const char *metadata; /* of the first input that has one; NULL none */
+};
+
+/* G: committed offsets of a group, read_committed (waits for a pending
+ * transaction). The metadata lies in `arena`. */
+SG_MUSTCHECK enum sg_err
+ingest_committed(struct ingest *ingest, int32_t group, int32_t timeout_ms,
+	struct arena *arena, struct ingest_position *ret_pos,
+	struct sg_fault *why);
+
+/* First and next offset of each input of a group. */
+SG_MUSTCHECK enum sg_err
+ingest_watermarks(struct ingest *ingest, int32_t group, int32_t timeout_ms,
+	int64_t ret_low[INPUTS_MAX], int64_t ret_high[INPUTS_MAX],
+	struct sg_fault *why);
+
+/* Begin reading a group at `offset` (INGEST_OFFSET_NONE: as the options say).
+ * Only inside assigned(), or on a group that is assigned (a seek). */
+SG_MUSTCHECK enum sg_err
+ingest_start(struct ingest *ingest, int32_t group,
+	const int64_t offset[INPUTS_MAX], struct sg_fault *why);
+
+/* Lag of an assigned partition as last reported by the broker; -1 unknown. */
+int64_t
+ingest_lag(const struct ingest *ingest, uint32_t input, int32_t group);
+
+/* The consumer group metadata as bytes, for publish_offsets(). Refuses a
+ * generation < 0 or an empty member id with SG_FENCED. */
+SG_MUSTCHECK enum sg_err
+ingest_group_metadata(
+	struct ingest *ingest, struct buf *out, struct sg_fault *why);
+
+/* --- reading an output back (take-over) --------------------------------- */
+
+/*
+ * Read partition `group` of `topic` from `offset` to the end as it is now (the
+ * uncommitted high watermark is taken first; waits until the last stable
+ * offset has passed it), read_committed. each() gets every record; an error of
+ * it ends the walk. *ret_next is the offset after the last.
+ */
+SG_MUSTCHECK enum sg_err
+ingest_walk(struct ingest *ingest, const char *topic, int32_t group,
+	int64_t offset, int32_t timeout_ms,
+	enum sg_err (*each)(
+		void *ctx, const struct record *rec, struct sg_fault *why),
+	void *ctx, int64_t *ret_next, struct sg_fault *why);
+
+#endif

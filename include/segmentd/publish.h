@@ -1,0 +1,167 @@
+/*
+ * publish.h - decisions and input offsets, in one Kafka transaction.
+ *
+ * One struct publish a worker: a transactional producer (or, with
+ * delivery: at_least_once, an idempotent one). The calls follow a
+ * transaction: begin, add..., offsets, commit.
+ *
+ * Values are Avro in single-object framing (the schemas of schemas/), with
+ * CloudEvents headers in binary mode. A record goes to the partition that is
+ * named: partition N of every output belongs to partition N of the inputs.
+ *
+ * Thread: the worker's.
+ *
+ * ERRORS of the transaction calls
+ *   SG_BROKER_RETRY   call the same function again
+ *   SG_TXN_ABORTABLE  publish_abort(), decide again
+ *   SG_TXN_UNKNOWN    outcome unknown, or fatal: publish_close(), open a new
+ *                     one, take over all groups
+ *   SG_FENCED         another instance uses the same transactional.id
+ */
+#ifndef SEGMENTD_PUBLISH_H
+#define SEGMENTD_PUBLISH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "segmentd/arena.h"
+#include "segmentd/buf.h"
+#include "segmentd/change.h"
+#include "segmentd/err.h"
+#include "segmentd/event.h"
+#include "segmentd/ingest.h"
+#include "segmentd/record.h"
+
+enum publish_topic {
+	PUBLISH_CHANGES,
+	PUBLISH_CURRENT,
+	PUBLISH_RENEWALS,
+	PUBLISH_REJECTS,
+	PUBLISH_TOPIC_COUNT
+};
+
+struct publish_opts {
+	const struct kafka_prop *props;
+	size_t nprops;
+	const char *transactional_id;
+	bool is_at_least_once;
+	const char *topics[PUBLISH_TOPIC_COUNT];
+	const char *source; /* ce_source: "segmentd/<group>" */
+};
+
+struct publish;
+
+/*
+ * Create the output topics that are absent, with `npartitions` partitions and
+ * the replication factor given (-1: the broker's default); compaction for
+ * current. With `may_create` false an absent topic is refused. Existing ones
+ * that differ in partition count: SG_BAD_CONFIG, all of them with the numbers.
+ */
+SG_MUSTCHECK enum sg_err
+publish_check_topics(const struct publish_opts *opts, int32_t npartitions,
+	int32_t replication, bool may_create, int32_t timeout_ms,
+	struct sg_fault *why);
+
+/* Connects and calls init_transactions (fences older owners of the id). */
+SG_MUSTCHECK enum sg_err
+publish_open(const struct publish_opts *opts, int32_t timeout_ms,
+	struct publish **ret_pub, struct sg_fault *why);
+void
+publish_close(struct publish *pub);
+
+SG_MUSTCHECK enum sg_err
+publish_begin(struct publish *pub, struct sg_fault *why);
+
+/* One change, to segmentd.changes (header cno = `change_number`, counted per
+ * group); a renewal-window change also to segmentd.renewals. */
+SG_MUSTCHECK enum sg_err
+publish_change(struct publish *pub, int32_t group, const struct change *change,
+	uint64_t change_number, struct sg_fault *why);
+
+/* The account's whole membership, to segmentd.current; a tombstone (null
+ * value, version in the headers) when it is deleted. */
+SG_MUSTCHECK enum sg_err
+publish_image(struct publish *pub, int32_t group,
+	const struct membership_image *image, struct sg_fault *why);
+
+/* A record that could not be read: bytes and key unchanged, headers kept and
+ * added: reason, detail, topic, partition, offset. `topic` is the input's. */
+SG_MUSTCHECK enum sg_err
+publish_reject(struct publish *pub, int32_t group, const struct record *rec,
+	const char *topic, enum sg_err reason, const char *detail,
+	struct sg_fault *why);
+
+/* Input offsets of one group (the next to read), with the metadata text. */
+struct publish_offset {
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+	const char *metadata;
+};
+
+/* The offsets of all groups of the transaction. `group_metadata` is of
+ * ingest_group_metadata(). */
+SG_MUSTCHECK enum sg_err
+publish_offsets(struct publish *pub, const struct publish_offset *offsets,
+	size_t n, const void *group_metadata, size_t group_metadata_len,
+	int32_t timeout_ms, struct sg_fault *why);
+
+SG_MUSTCHECK enum sg_err
+publish_commit(struct publish *pub, int32_t timeout_ms, struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+publish_abort(struct publish *pub, int32_t timeout_ms, struct sg_fault *why);
+
+/* After publish_commit(): the offset of the first record of this transaction
+ * on topic/group, -1 when there is none; and the offset after the last. */
+int64_t
+publish_first_offset(
+	const struct publish *pub, enum publish_topic topic, int32_t group);
+int64_t
+publish_next_offset(
+	const struct publish *pub, enum publish_topic topic, int32_t group);
+
+/* --- forms -------------------------------------------------------------- */
+
+/* A change as one JSON object (no newline): the fields of the Avro schema,
+ * times as RFC 3339. */
+void
+publish_change_json(const struct change *change, struct buf *out);
+
+/* Avro bytes with framing. */
+SG_MUSTCHECK enum sg_err
+publish_change_avro(
+	const struct change *change, struct buf *out, struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+publish_image_avro(const struct membership_image *image, struct buf *out,
+	struct sg_fault *why);
+
+/* Read back a record of segmentd.current (take-over). A tombstone gives
+ * is_deleted. Valid until: the arena is reset.
+ * Errors: SG_BAD_RECORD, SG_UNKNOWN_SCHEMA. */
+SG_MUSTCHECK enum sg_err
+publish_image_read(const struct record *rec, struct arena *arena,
+	struct membership_image *ret_image, struct sg_fault *why);
+
+/* --- plain producing (load, demo) --------------------------------------- */
+
+struct producer;
+
+SG_MUSTCHECK enum sg_err
+producer_open(const struct kafka_prop *props, size_t nprops,
+	struct producer **ret_prod, struct sg_fault *why);
+
+/* Partition by murmur2 of the key, as Java clients do. Copies. Waits while the
+ * queue is full. Errors of delivery are counted, and returned by flush. */
+SG_MUSTCHECK enum sg_err
+producer_send(struct producer *prod, const char *topic, const void *key,
+	size_t key_len, const void *value, size_t value_len,
+	int64_t timestamp_ms, struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+producer_flush(struct producer *prod, int32_t timeout_ms, struct sg_fault *why);
+uint64_t
+producer_delivered(const struct producer *prod);
+void
+producer_close(struct producer *prod);
+
+#endif
