@@ -12,6 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "segmentd/utf8.h"
+
+/* Lists, maps and records nest at most this deep; nobody makes deeper ones. */
+#define VALUE_DEPTH_MAX 64
+
 enum value_kind {
 	VALUE_NULL,
 	VALUE_BOOL,
@@ -124,7 +129,8 @@ value_error(const char *why)
 	return (struct value){.kind = VALUE_ERROR, .as = {.s = why}};
 }
 
-/* Milliseconds as a timestamp or duration, and back (rounded down). */
+/* Milliseconds as a timestamp or duration, and back (rounded down, and held
+ * at INT64_MIN and INT64_MAX; 0 for the other kinds). */
 struct value
 value_timestamp_ms(int64_t ms);
 struct value
@@ -133,11 +139,13 @@ int64_t
 value_to_ms(struct value v);
 
 /* The same kind and contents, deep; slopes are not compared. NaN equals
- * itself, 1 and 1.0 differ: this is identity, not CEL's ==. */
+ * itself, 1 and 1.0 differ, 0.0 and -0.0 differ, the order of a map counts:
+ * this is identity, not CEL's ==. */
 bool
 value_same(struct value a, struct value b);
 
-/* A copy whose every part lies in `arena`; VALUE_ERROR when it is full. */
+/* A copy whose every part lies in `arena` (but for the constant text of an
+ * error); VALUE_ERROR when it is full. */
 struct arena;
 struct value
 value_copy(struct arena *arena, struct value v);
@@ -158,9 +166,5 @@ value_to_json(struct value v, const struct type *type, struct buf *buf);
  * null and absent as "". */
 void
 value_to_text(struct value v, const struct type *type, struct buf *buf);
-
-/* Valid UTF-8 (no surrogates, no overlong forms, at most U+10FFFF)? */
-bool
-utf8_is_valid(const void *bytes, size_t len);
 
 #endif
