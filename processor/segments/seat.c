@@ -1,0 +1,52 @@
+/* seat.c - one account's place in one segmentation, and when it may change. */
+#include "segmentd/segments.h"
+
+const char *
+seat_name(const struct segmentation_def *def, int16_t segment)
+{
+	if (segment >= 0 && (size_t)segment < def->nsegments)
+		return def->segments[segment];
+	return def->kind == SEGMENTATION_TAG ? "out" : NULL;
+}
+
+static int64_t
+add_capped(int64_t at_ms, int64_t span_ms)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(at_ms, span_ms, &sum) ? AT_NEVER : sum;
+}
+
+/*
+ * min_stay holds a seat that was taken; cooldown keeps one empty that was
+ * left. A seat that was never taken (since_ms 0, SEAT_NONE) is free.
+ */
+static int64_t
+seat_held_until(const struct segmentation_def *def, const struct seat *seat)
+{
+	if (seat->segment != SEAT_NONE && def->min_stay_ms > 0)
+		return add_capped(seat->since_ms, def->min_stay_ms);
+	if (seat->segment == SEAT_NONE && seat->since_ms != 0 &&
+		def->cooldown_ms > 0)
+		return add_capped(seat->since_ms, def->cooldown_ms);
+	return INT64_MIN;
+}
+
+struct seat_step
+seat_step(const struct segmentation_def *def, const struct seat *seat,
+	int16_t target, int64_t now_ms)
+{
+	struct seat_step step = {.wake_ms = AT_NEVER};
+	int64_t held_until_ms;
+
+	if (target == TARGET_HOLD || target == seat->segment)
+		return step;
+	held_until_ms = seat_held_until(def, seat);
+	if (now_ms < held_until_ms) {
+		step.is_suppressed = true;
+		step.wake_ms = held_until_ms;
+		return step;
+	}
+	step.is_move = true;
+	return step;
+}
