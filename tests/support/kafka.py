@@ -1,0 +1,207 @@
+"""A real Kafka broker for tests: started, stopped, killed and restarted.
+
+The jars come from tests/kafka/fetch. The broker keeps its port and its logs
+over a restart, so clients find it again as they would in production.
+"""
+
+import os
+import pathlib
+import shutil
+import time
+
+from confluent_kafka import (Consumer, KafkaError, Producer, TopicPartition,
+                             OFFSET_BEGINNING)
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+
+from support.process import Process, free_port, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBS = pathlib.Path(os.environ.get("KAFKA_LIBS", ROOT / "build/kafka/libs"))
+
+NOT_TESTED = ("not tested on a real Kafka broker: exactly-once delivery, "
+              "rebalances, take-over, output topics (run `make kafka`)")
+
+
+def why_absent():
+    """None when a broker can be started, else the reason."""
+    if shutil.which("java") is None:
+        return "java is missing"
+    if not (LIBS / ".fetched").exists():
+        return f"no broker in {LIBS}"
+    return None
+
+
+class Broker:
+    """One broker, controller included, in `directory`."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.controller_port = free_port()
+        self.process = None
+        self._admin = None
+
+    @property
+    def bootstrap(self):
+        return f"127.0.0.1:{self.port}"
+
+    # --- life ---------------------------------------------------------------
+
+    def start(self, timeout=90.0):
+        self.process = Process(
+            [ROOT / "tests/kafka/broker", self.directory, self.port,
+             self.controller_port],
+            self.directory / "broker.log",
+            env={**os.environ, "KAFKA_LIBS": str(LIBS)})
+        self.process.wait_for_output("Kafka Server started", timeout)
+        wait_until(self._answers, "the broker answers", timeout)
+
+    def _answers(self):
+        try:
+            return len(self.admin.list_topics(timeout=2).brokers) == 1
+        except Exception:  # the client raises its own and SystemError
+            return False
+
+    def stop(self):
+        self.process.stop()
+
+    def kill9(self):
+        self.process.kill9()
+
+    def restart(self):
+        """After stop() or kill9(): same port, same logs."""
+        self.start()
+
+    def log_tail(self):
+        return self.process.tail() if self.process else ""
+
+    # --- topics -------------------------------------------------------------
+
+    @property
+    def admin(self):
+        if self._admin is None:
+            self._admin = AdminClient({
+                "bootstrap.servers": self.bootstrap,
+                "log_level": 2,
+                "socket.timeout.ms": 10000,
+            })
+        return self._admin
+
+    def create_topics(self, topics, config=None):
+        """topics: {name: partitions}. Returns when they can be written."""
+        futures = self.admin.create_topics(
+            [NewTopic(name, partitions, 1, config=config or {})
+             for name, partitions in topics.items()])
+        for future in futures.values():
+            future.result(30)
+        for name, partitions in topics.items():
+            wait_until(lambda: self.partitions(name) == partitions,
+                       f"topic {name} is there")
+
+    def delete_topics(self, names):
+        for future in self.admin.delete_topics(list(names)).values():
+            future.result(30)
+
+    def partitions(self, topic):
+        """Number of partitions with a leader; 0 when there is no topic."""
+        meta = self.admin.list_topics(topic, timeout=10).topics[topic]
+        return sum(p.leader >= 0 for p in meta.partitions.values())
+
+    def topic_config(self, topic):
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        future = self.admin.describe_configs([resource])[resource]
+        return {name: entry.value for name, entry in future.result(30).items()}
+
+    # --- records ------------------------------------------------------------
+
+    def produce(self, topic, records, **properties):
+        """Write and wait for every acknowledgement.
+
+        records: dicts with key, value and maybe partition, headers, timestamp.
+        Without a partition the key decides, as Java clients do.
+        """
+        failures = []
+
+        def delivered(error, _):
+            if error is not None:
+                failures.append(error)
+
+        producer = Producer({
+            "bootstrap.servers": self.bootstrap,
+            "partitioner": "murmur2_random",
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            **properties,
+        })
+        for record in records:
+            while True:
+                try:
+                    producer.produce(topic, on_delivery=delivered, **record)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+            producer.poll(0)
+        left = producer.flush(60)
+        assert left == 0 and not failures, (left, failures[:3])
+
+    def end_offsets(self, topic):
+        """{partition: offset after the last}, uncommitted records included."""
+        consumer = self._consumer("read_uncommitted")
+        try:
+            return {p: consumer.get_watermark_offsets(
+                        TopicPartition(topic, p), timeout=20)[1]
+                    for p in range(self.partitions(topic))}
+        finally:
+            consumer.close()
+
+    def read(self, topic, isolation="read_committed", timeout=60.0,
+             partitions=None):
+        """Every record of the topic up to its present end, by partition and
+        offset. An open transaction hides what is behind its first record."""
+        if partitions is None:
+            partitions = range(self.partitions(topic))
+        consumer = self._consumer(isolation)
+        open_ends = set(partitions)
+        records = []
+        deadline = time.monotonic() + timeout
+        try:
+            consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING)
+                             for p in partitions])
+            while open_ends:
+                assert time.monotonic() < deadline, f"no end of {open_ends}"
+                message = consumer.poll(1.0)
+                if message is None:
+                    continue
+                error = message.error()
+                if error is None:
+                    records.append(message)
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    open_ends.discard(message.partition())
+                else:
+                    raise AssertionError(str(error))
+        finally:
+            consumer.close()
+        return sorted(records, key=lambda m: (m.partition(), m.offset()))
+
+    def committed(self, group, topic):
+        """{partition: (offset, metadata)} of a consumer group."""
+        consumer = self._consumer("read_committed", group)
+        try:
+            found = consumer.committed(
+                [TopicPartition(topic, p)
+                 for p in range(self.partitions(topic))], timeout=20)
+            return {p.partition: p.offset for p in found}
+        finally:
+            consumer.close()
+
+    def _consumer(self, isolation, group="tests-that-only-look"):
+        return Consumer({
+            "bootstrap.servers": self.bootstrap,
+            "group.id": group,
+            "isolation.level": isolation,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+            "check.crcs": True,
+        })

@@ -1,0 +1,120 @@
+"""Child processes of tests: none outlives its test, none is waited for blindly.
+
+A wait is always for a condition, with a deadline; a process that dies while it
+is waited for fails the test with the end of its log.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import time
+
+PR_SET_PDEATHSIG = 1
+
+
+class ProcessFailed(AssertionError):
+    """A child died, or did not do what was waited for."""
+
+
+def free_port():
+    """A TCP port of the loopback interface that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def wait_until(condition, what, timeout=30.0, pause=0.05):
+    """Return condition()'s first true value; fail when it has none in time."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise ProcessFailed(f"not within {timeout} s: {what}")
+        time.sleep(pause)
+
+
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """One child with its output in a file."""
+
+    def __init__(self, argv, log, env=None, cwd=None):
+        self.argv = [str(a) for a in argv]
+        self.log = log
+        self.log_from = os.path.getsize(log) if os.path.exists(log) else 0
+        with open(log, "ab") as out:
+            self.popen = subprocess.Popen(
+                self.argv, stdout=out, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, env=env, cwd=cwd,
+                preexec_fn=_die_with_parent)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def is_running(self):
+        return self.popen.poll() is None
+
+    def output(self):
+        """What this run has written (not what ran before on the same log)."""
+        with open(self.log, "rb") as f:
+            f.seek(self.log_from)
+            return f.read().decode("utf-8", "replace")
+
+    def tail(self, lines=40):
+        return "\n".join(self.output().splitlines()[-lines:])
+
+    def wait_for(self, condition, what, timeout=30.0):
+        def check():
+            # The condition first: a process may do it and end.
+            value = condition()
+            if not value and not self.is_running():
+                raise ProcessFailed(
+                    f"{self.argv[0]} ended with status "
+                    f"{self.popen.returncode} before {what}:\n{self.tail()}")
+            return value
+        try:
+            return wait_until(check, what, timeout)
+        except ProcessFailed as failure:
+            if "ended with status" in str(failure):
+                raise
+            raise ProcessFailed(f"{failure}\n{self.tail()}") from None
+
+    def wait_for_output(self, text, timeout=30.0):
+        self.wait_for(lambda: text in self.output(), f"{text!r}", timeout)
+
+    def send(self, signum):
+        if self.is_running():
+            self.popen.send_signal(signum)
+
+    def wait(self, timeout=30.0):
+        """Exit status, as of Popen.wait()."""
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise ProcessFailed(
+                f"{self.argv[0]} still runs after {timeout} s:\n{self.tail()}"
+            ) from None
+
+    def stop(self, timeout=30.0):
+        """SIGTERM, and SIGKILL when that does not end it. Exit status."""
+        # A stopped process would keep the SIGTERM for later.
+        self.send(signal.SIGCONT)
+        self.send(signal.SIGTERM)
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill9()
+            raise ProcessFailed(
+                f"{self.argv[0]} did not end within {timeout} s of SIGTERM:\n"
+                f"{self.tail()}") from None
+
+    def kill9(self):
+        self.send(signal.SIGKILL)
+        self.popen.wait()
