@@ -1,8 +1,9 @@
 /*
  * ops.h - metrics, health and the HTTP listener.
  *
- * Thread: registering is done before the workers start; adding, setting and
- * observing is lock-free from any thread; the listener has one of its own.
+ * Thread: any, for everything but create, destroy, open and close. Adding,
+ * setting, observing and beating are lock-free; getting a series takes a
+ * lock, so keep it. The listener has a thread of its own.
  */
 #ifndef SEGMENTD_OPS_H
 #define SEGMENTD_OPS_H
@@ -32,13 +33,20 @@ metrics_destroy(struct metrics *metrics);
 
 /*
  * The series of a metric with these labels, written as in Prometheus without
- * braces: `topic="a",reason="b"` ("" for none). The same again gives the same.
- * NULL when out of memory; every call below accepts NULL and does nothing.
+ * braces: `topic="a",reason="b"` ("" for none; metrics_label() makes them).
+ * The same again, in whatever order, gives the same.
+ *
+ * NULL when out of memory, when the labels are malformed or above 2 KiB, and
+ * above 4096 series; every call below accepts NULL and does nothing, so that
+ * a metric less is all it costs.
+ *
+ * Valid until: metrics_destroy().
  */
 struct metric *
 metrics_get(struct metrics *metrics, enum metric_id id, const char *labels);
 
-/* `name="value"`, escaped, appended with a comma where needed. */
+/* `name="value"`, escaped, appended with a comma where needed. Bytes that are
+ * not UTF-8 become `?`. */
 void
 metrics_label(struct buf *labels, const char *name, const char *value);
 
@@ -47,30 +55,35 @@ metric_add(struct metric *metric, uint64_t n); /* counter */
 void
 metric_set(struct metric *metric, double value); /* gauge */
 void
-metric_observe(struct metric *metric, double seconds); /* histogram */
+metric_observe(struct metric *metric, double seconds); /* histogram; below 0
+							  counts as 0 */
 double
 metric_read(const struct metric *metric); /* counter, gauge; of a
 					     histogram its count */
 
-/* Prometheus text format 0.0.4, all of it. */
+/* Prometheus text format 0.0.4, every metric that has a series. */
 void
 metrics_write(const struct metrics *metrics, struct buf *out);
 
 /* --- health ------------------------------------------------------------- */
 
-/* Named conditions; ready when all hold. */
+/* Named conditions; ready when all hold (with none: always). */
 struct health;
+
+#define HEALTH_MAX 64
+#define HEALTH_STALE_US INT64_C(30000000)
 SG_MUSTCHECK enum sg_err
 health_create(struct health **ret_health);
 void
 health_destroy(struct health *health);
 
-/* Register condition `name` ("redis", "kafka", "worker-0"), not holding yet.
- * Returns its number; -1 when out of memory or above 64. */
+/* Register condition `name` ("redis", "kafka", "worker-0"; copied, cut at 31
+ * bytes), not holding yet. Returns its number; -1 above HEALTH_MAX. */
 int
 health_add(struct health *health, const char *name);
 
-/* `detail` is one line for /readyz?verbose; copied. */
+/* `detail` is one line for /readyz?verbose; copied, cut at 255 bytes, may be
+ * NULL. Number -1 does nothing. */
 void
 health_set(struct health *health, int number, bool is_ok, const char *detail);
 bool
@@ -79,18 +92,34 @@ health_is_ready(const struct health *health);
 void
 health_write(const struct health *health, struct buf *out);
 
-/* A sign of life of a worker; /livez fails when one is older than 30 s. */
+/*
+ * A sign of life of a worker; /livez fails when one is older than 30 s. Only
+ * who has beaten once is watched; `mono_us` 0 ends it, before a worker leaves.
+ */
 void
 health_beat(struct health *health, int number, int64_t mono_us);
+/* Has nobody missed a beat? Writes who has, a line each, unless out is NULL. */
+bool
+health_is_live(const struct health *health, int64_t mono_us, struct buf *out);
 
 /* --- HTTP --------------------------------------------------------------- */
 
 struct ops_http;
 
 /*
- * Listen on "host:port" ("127.0.0.1:9090"; port 0: any, see ops_http_port).
- *   /livez /readyz (?verbose) /metrics, and / with links to them.
- * Errors: SG_BAD_OPTION (address), SG_IO (in use: says by which address).
+ * Listen on "host:port" ("127.0.0.1:9464", "[::1]:9464"; port 0: any, see
+ * ops_http_port()). GET and HEAD of:
+ *
+ *   /livez    200, or 503 and which workers show no sign of life
+ *   /readyz   200, or 503 and every condition; ?verbose: always every one
+ *   /metrics  the registry, segmentd_ready, and process_*
+ *   /         links to them
+ *
+ * It answers whoever can reach it, without TLS or a password: keep it on
+ * loopback, or behind something that has both.
+ *
+ * `metrics` and `health` are not owned and outlive the listener.
+ * Errors: SG_BAD_OPTION (address), SG_IO (cannot listen there), SG_NOMEM.
  */
 SG_MUSTCHECK enum sg_err
 ops_http_open(const char *listen, struct metrics *metrics,
