@@ -166,14 +166,12 @@ arena_alloc(struct arena *arena, size_t size)
 	struct arena_block *block = arena->head;
 	size_t room = arena->max_bytes - arena->used_bytes;
 
-	if (size > room)
+	if (size > room || size > SIZE_MAX / 2)
 		return NULL;
 	/* A piece of no bytes still has an address of its own. */
 	size = size == 0 ? 1 : size;
 	size_t step = (size + ALIGN_BYTES - 1) & ~(ALIGN_BYTES - 1);
 
-	if (step < size)
-		return NULL;
 	if (block == NULL || block->cap - block->used < step) {
 		block = block_add(arena, step);
 		if (block == NULL)

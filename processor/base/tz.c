@@ -12,6 +12,10 @@
  * minutes of a fixed offset). The list of them stands under a lock; it is the
  * one exception to "no mutable globals" beside the stop flag and the log.
  *
+ * The data of Debian ends in 2037; later changes follow the zone's rule. GLib
+ * 2.74 gets that right but for Europe/Dublin, whose standard time is the
+ * summer's: its offset after 2037 is wrong in winter or summer.
+ *
  * GLib also takes POSIX rules ("FOO5BAR") and the zones of leap-second clocks
  * ("right/..."), which are not IANA names: only the name of a file in the
  * system's zone folder is handed to it.
