@@ -20,7 +20,8 @@
  * answer is SG_STORE_LOST and the owner takes over again. Source: PROTOCOL in
  * ARCHITECTURE.md.
  *
- * Thread: one at a time, the worker's.
+ * Thread: one at a time, the worker's. The process ignores SIGPIPE where TLS is
+ * used.
  *
  * ERRORS of every call that talks to Redis
  *   SG_STORE_DOWN  no connection, or lost on the way: pause, call again
@@ -41,6 +42,10 @@
 
 #define STORE_CHUNK_MAX 500 /* accounts of one commit */
 
+/* Commit when store_group_pending_bytes() has passed this: Redis answers nobody
+ * else while it applies a commit. */
+#define STORE_CHUNK_BYTES ((size_t)4 * 1024 * 1024)
+
 enum store_layout {
 	STORE_PLAIN,	   /* one Redis */
 	STORE_PARTITIONED, /* every key of group N begins prefix:{N}: */
@@ -48,7 +53,8 @@ enum store_layout {
 
 struct store_opts {
 	/* redis://[user[:password]@]host[:port][/db], unix:///path[?db=N],
-	 * rediss:// where hiredis has TLS (else SG_NO_LIBRARY). */
+	 * rediss://...[?ca=FILE] where hiredis has TLS (else SG_NO_LIBRARY).
+	 * What is special in a URL is written %XX. */
 	const char *url;
 	const char *user;     /* NULL: that of the URL, or none */
 	const char *password; /* NULL: that of the URL, or none; never logged */
@@ -69,17 +75,32 @@ store_open_redis(const struct store_opts *opts, struct store **ret_store,
 /* The same contract in memory, for backtest and tests. */
 SG_MUSTCHECK enum sg_err
 store_open_mem(struct store **ret_store);
+
+/* For tests on the memory store: the next `ncalls` calls that would talk to
+ * Redis return `err`. A commit that fails with SG_STORE_DOWN is applied all the
+ * same where `is_applied`, as when only the answer was lost. */
+void
+store_mem_fail(
+	struct store *store, enum sg_err err, uint32_t ncalls, bool is_applied);
+
+/* For tests on the memory store: forget everything, as FLUSHALL does. */
+void
+store_mem_forget(struct store *store);
+
+/* The groups are closed before. */
 void
 store_close(struct store *store);
 
-/* Is it there and usable? Connects, PINGs, and checks version (>= 6.2) and
- * maxmemory-policy (a policy that evicts keys is SG_BAD_OPTION). */
+/* Is it there and usable? Connects and checks the version (Redis >= 7.0, or
+ * Valkey), that the layout fits, and maxmemory-policy (one that evicts keys is
+ * SG_BAD_OPTION). What an ACL hides is not checked, and logged. */
 SG_MUSTCHECK enum sg_err
 store_ping(struct store *store, struct sg_fault *why);
 
 /* --- taking over -------------------------------------------------------- */
 
-/* The commit record as the last owner left it. Texts are opaque to the store.
+/* The commit record as the last owner left it. Texts are opaque to the store;
+ * NULL where nothing was ever written.
  * Valid until: the arena is reset. */
 struct store_meta {
 	bool is_present; /* false: Redis knows nothing of this group */
@@ -95,14 +116,17 @@ struct store_meta {
 	size_t nlayouts;
 };
 
-/*
- * Reign over group `number`: set a fresh random token, cid 0, and return what
- * was there. Again on a group that lost its reign: the same group goes on with
- * a new token.
- */
+/* A group without a reign yet; does not connect. Errors: SG_NOMEM. */
 SG_MUSTCHECK enum sg_err
 store_group_open(struct store *store, int32_t number,
 	struct store_group **ret_group, struct sg_fault *why);
+
+/*
+ * Reign over the group: set a fresh random token, cid 0, and return what was
+ * there. What was added and not committed is forgotten. Again on a group that
+ * lost its reign: the same group goes on with a new token. Every other call
+ * before it is SG_STORE_LOST.
+ */
 SG_MUSTCHECK enum sg_err
 store_group_takeover(struct store_group *group, struct arena *arena,
 	struct store_meta *ret_meta, struct sg_fault *why);
@@ -140,7 +164,9 @@ store_group_check(struct store_group *group, struct sg_fault *why);
 
 /* --- writing: add, add, ..., commit ------------------------------------- */
 
-/* Forget what was added since the last commit. */
+/* Forget what was added since the last commit. Where a commit was sent and its
+ * answer never came, that also gives up the reign: its bytes may still be
+ * applied, and only a take-over rules that out. */
 void
 store_group_clear(struct store_group *group);
 
@@ -164,7 +190,7 @@ void
 store_del_member(struct store_group *group, const char *segmentation,
 	const char *segment, const char *account);
 
-/* The renewal queue: highest score first. */
+/* The renewal queue: highest score first. No number (NaN) goes last. */
 void
 store_add_renewal(struct store_group *group, const char *account, double score);
 void
@@ -179,11 +205,17 @@ void
 store_add_layout(struct store_group *group, uint64_t hash, const void *bytes,
 	size_t len);
 
+/* About how many bytes a commit would send now. */
+size_t
+store_group_pending_bytes(const struct store_group *group);
+
 /*
  * Commit what was added, with the new texts of m (NULL: as they are), in one
  * guarded MULTI/EXEC. After SG_STORE_DOWN or SG_STORE_BUSY call again, without
- * adding: the same bytes are sent again unless the first were applied. After
- * SG_OK what was added is gone. SG_NOMEM when adding had failed.
+ * adding (what is added meanwhile is lost): the same bytes, with the texts of
+ * the first call, are sent again unless they were applied before. After SG_OK
+ * what was added is gone. SG_NOMEM when adding had failed, SG_OPERATOR when a
+ * key of ours holds what is not ours (the rest is applied).
  */
 SG_MUSTCHECK enum sg_err
 store_group_commit(struct store_group *group, const char *lineage,
@@ -191,11 +223,53 @@ store_group_commit(struct store_group *group, const char *lineage,
 
 /* --- looking, without a reign (CLI) ------------------------------------- */
 
-/* State, view and layouts of one account of group `number` (any number under
- * STORE_PLAIN unless layouts are wanted). */
+/* State of one account and the commit record of its group `number` (under
+ * STORE_PLAIN any number will do unless the record is wanted; NULL: it is not
+ * read). */
 SG_MUSTCHECK enum sg_err
 store_peek(struct store *store, int32_t number, const char *account,
 	struct arena *arena, struct store_blob *ret_state,
 	struct store_meta *ret_meta, struct sg_fault *why);
+
+struct store_field {
+	const char *name;
+	const char *value; /* a NUL follows, others may be in it */
+	size_t len;
+};
+
+/* The public view of one account, sorted by name; none: not there. */
+SG_MUSTCHECK enum sg_err
+store_view(struct store *store, int32_t number, const char *account,
+	struct arena *arena, struct store_field **ret_fields, size_t *ret_n,
+	struct sg_fault *why);
+
+struct store_segment {
+	int32_t number; /* of the group; any under STORE_PLAIN */
+	const char *segmentation;
+	const char *segment;
+};
+
+/*
+ * Some members of a segment. *cursor is 0 at the first call and again after
+ * the last; a page may be empty, and a member that stays may be told twice.
+ */
+SG_MUSTCHECK enum sg_err
+store_members(struct store *store, const struct store_segment *segment,
+	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
+	size_t *ret_n, struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+store_member_count(struct store *store, const struct store_segment *segment,
+	uint64_t *ret_count, struct sg_fault *why);
+
+struct store_renewal {
+	const char *account;
+	double score;
+};
+
+/* The `max` first of the renewal queue, highest score first. */
+SG_MUSTCHECK enum sg_err
+store_renewals(struct store *store, int32_t number, size_t max,
+	struct arena *arena, struct store_renewal **ret_renewals, size_t *ret_n,
+	struct sg_fault *why);
 
 #endif
