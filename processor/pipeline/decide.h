@@ -1,0 +1,73 @@
+/*
+ * decide.h - which segments hold now: rules evaluated, moves decided.
+ *
+ * One struct decider a worker. A decision looks at one account at one instant;
+ * it evaluates only segmentations whose inputs changed or whose time has come,
+ * moves seats, and appends a change for each move.
+ */
+#ifndef PIPELINE_DECIDE_H
+#define PIPELINE_DECIDE_H
+
+#include "account.h"
+#include "program.h"
+#include "segmentd/change.h"
+
+struct decider;
+
+SG_MUSTCHECK enum sg_err
+decider_create(const struct program *prog, struct decider **ret_decider);
+void
+decider_destroy(struct decider *decider);
+
+/* Why a decision is taken. */
+struct decide_cause {
+	enum change_origin origin;
+	int64_t event_time_ms;	/* event time, or the instant of the timer */
+	const struct event *ev; /* NULL: a timer */
+};
+
+/* Changes in the order in which they were decided. */
+struct change_list {
+	struct change *items;
+	size_t n;
+	size_t cap;
+};
+
+/*
+ * Decide about an account at now. Changes are appended to `changes`; what they
+ * point at lies in `arena`. The account's until_ms and membership are updated;
+ * *ret_due_ms is the next instant at which it may change by itself.
+ * `is_forced`: evaluate everything.
+ *
+ * Errors: SG_NOMEM; the account may be half decided then, and has to be
+ * dropped.
+ */
+SG_MUSTCHECK enum sg_err
+decide_account(struct decider *decider, struct account *acct, int64_t now_ms,
+	bool is_forced, const struct decide_cause *cause, struct arena *arena,
+	struct change_list *changes, int64_t *ret_due_ms);
+
+/* A value an expression could read, for views: as of the account's state.
+ * Valid until: the next call with this decider. */
+void
+decide_feature(struct decider *decider, const struct account *acct,
+	uint32_t feature, int64_t now_ms, struct value *ret_value);
+
+/* The renewal priority; NaN when there is none. */
+double
+decide_priority(struct decider *decider, struct account *acct, int64_t now_ms);
+/* Days left to the renewal; false when there is no date. */
+bool
+decide_days_left(struct decider *decider, struct account *acct, int64_t now_ms,
+	int64_t *ret_days);
+
+/* Counters since the last call: expressions evaluated, moves suppressed, and
+ * by rule those that failed. */
+uint64_t
+decider_take_evaluated(struct decider *decider);
+uint64_t
+decider_take_suppressed(struct decider *decider);
+uint64_t *
+decider_rule_errors(struct decider *decider);
+
+#endif

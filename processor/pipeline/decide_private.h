@@ -1,0 +1,70 @@
+/* decide_private.h - shared by decide.c and reasons.c. */
+#ifndef PIPELINE_DECIDE_PRIVATE_H
+#define PIPELINE_DECIDE_PRIVATE_H
+
+#include "decide.h"
+
+struct slot_memo {
+	uint32_t epoch; /* of the decision it was loaded in */
+	struct value value;
+	int64_t until_ms;
+};
+
+struct decider {
+	const struct program *prog;
+	struct arena scratch;	   /* of one decision */
+	struct cel_frame **frames; /* by nesting */
+	size_t depth;
+	struct cel_host host;
+	struct slot_memo *memo; /* by slot */
+	uint32_t epoch;
+	uint8_t *needs; /* by segmentation: evaluate in this decision */
+	const struct account *acct;
+	int64_t now_ms;
+	uint64_t evaluated;
+	uint64_t suppressed;
+	uint64_t *rule_errors;
+};
+
+struct decide_out {
+	const struct decide_cause *cause;
+	struct arena *arena;
+	struct change_list *changes;
+};
+
+/* A move of one seat, on its way to become a change. */
+struct change_move {
+	size_t segmentation;
+	int16_t from;
+	int16_t to;
+	bool is_deletion;
+	int64_t valid_until_ms;
+	const struct change_reason *reasons;
+	size_t nreasons;
+};
+
+void
+decide_begin(struct decider *d, const struct account *acct, int64_t now_ms);
+struct cel_frame *
+decide_frame_enter(struct decider *d);
+void
+decide_frame_leave(struct decider *d);
+struct cel_result
+decide_eval(struct decider *d, const struct cel_prog *prog);
+void
+decide_load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
+	int64_t *ret_valid_until_ms);
+const struct tz *
+decide_zone(struct decider *d, int64_t *ret_until);
+
+/* Find the clauses that force a move, with what they read. */
+SG_MUSTCHECK enum sg_err
+decide_reasons(
+	struct decider *d, struct change_move *move, struct decide_out *out);
+
+/* Append the change of a move: next version, id, trigger, renewal. */
+SG_MUSTCHECK enum sg_err
+decide_change(struct decider *d, struct account *acct,
+	const struct change_move *move, struct decide_out *out);
+
+#endif

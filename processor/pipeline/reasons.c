@@ -1,0 +1,326 @@
+/*
+ * reasons.c - a move becomes a change: who, from where to where, and why.
+ *
+ * The reasons are the deciding parts of the rules that forced the move (the
+ * smallest set whose values alone do), each with its source text and what it
+ * read:
+ *
+ *   exclusive, up      the rule of the new segment, true
+ *   exclusive, down    the rule of the new segment, true (if it has one), and
+ *                      that of the old one, false
+ *   exclusive, first   the rule of the segment; for the default: the rules
+ *                      before it, false
+ *   tag                enter or exit, true (exit may be "not enter")
+ *   renewal            the date
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "decide_private.h"
+#include "segmentd/hash.h"
+
+#define REASONS_MAX 16
+#define TEXT_BYTES_MAX 4096 /* of one value in a reason */
+
+struct reason_list {
+	struct change_reason items[REASONS_MAX];
+	size_t n;
+};
+
+static char *
+value_text(struct decider *d, uint32_t slot, struct arena *arena)
+{
+	struct value v;
+	int64_t until_ms;
+	struct buf text;
+	char *copy;
+
+	decide_load(d, slot, d->now_ms, &v, &until_ms);
+	buf_init(&text, TEXT_BYTES_MAX);
+	if (v.kind == VALUE_ERROR) {
+		buf_put_str(&text, "error: ");
+		buf_put_str(&text, v.as.s);
+	} else {
+		value_to_text(v, d->prog->slots[slot].type, &text);
+	}
+	if (text.is_failed)
+		copy = arena_copy(arena, "(long)", 6);
+	else
+		copy = arena_copy(arena, text.bytes, text.len);
+	buf_fini(&text);
+	return copy;
+}
+
+static enum sg_err
+add_atom(struct decider *d, const char *rule, const struct cel_prog *prog,
+	const struct cel_atom *atom, struct arena *arena,
+	struct reason_list *list)
+{
+	struct change_reason *reason = &list->items[list->n];
+	struct change_value *values =
+		arena_array(arena, atom->nslots + 1, sizeof(*values));
+
+	reason->rule = rule;
+	reason->clause = arena_copy(
+		arena, cel_prog_source(prog) + atom->offset, atom->len);
+	reason->result = atom->value.kind == VALUE_BOOL && atom->value.as.b;
+	if (values == NULL || reason->clause == NULL)
+		return SG_NOMEM;
+	for (size_t i = 0; i < atom->nslots; i++) {
+		values[i].name = d->prog->slots[atom->slots[i]].name;
+		values[i].value = value_text(d, atom->slots[i], arena);
+		if (values[i].value == NULL)
+			return SG_NOMEM;
+	}
+	reason->values = values;
+	reason->nvalues = atom->nslots;
+	list->n++;
+	return SG_OK;
+}
+
+/* The deciding parts of one rule. */
+static enum sg_err
+add_rule(struct decider *d, const char *rule, const struct cel_prog *prog,
+	struct arena *arena, struct reason_list *list)
+{
+	struct cel_atom atoms[REASONS_MAX];
+	struct cel_frame *frame;
+	struct cel_result res;
+	enum sg_err err = SG_OK;
+	size_t n;
+
+	if (prog == NULL || list->n == REASONS_MAX)
+		return SG_OK;
+	frame = decide_frame_enter(d);
+	if (frame == NULL)
+		return SG_NOMEM;
+	n = cel_explain(prog, frame, &d->host, d->now_ms, atoms,
+		REASONS_MAX - list->n, &res);
+	for (size_t i = 0; i < n && err == SG_OK; i++)
+		err = add_atom(d, rule, prog, &atoms[i], arena, list);
+	decide_frame_leave(d);
+	return err;
+}
+
+static enum sg_err
+reasons_exclusive(struct decider *d, const struct program_segmentation *seg,
+	const struct change_move *move, struct arena *arena,
+	struct reason_list *list)
+{
+	enum sg_err err = SG_OK;
+
+	if (move->to >= 0)
+		err = add_rule(d, seg->rule_names[move->to],
+			seg->when[move->to], arena, list);
+	if (move->from >= 0 && move->from < move->to && err == SG_OK)
+		return add_rule(d, seg->rule_names[move->from],
+			seg->when[move->from], arena, list);
+	for (int16_t i = 0; list->n == 0 && i < move->to && err == SG_OK; i++) {
+		size_t before = list->n;
+
+		err = add_rule(
+			d, seg->rule_names[i], seg->when[i], arena, list);
+		/* Each rule before the default counts: go on. */
+		if (err == SG_OK && list->n > before) {
+			for (int16_t k = (int16_t)(i + 1);
+				k < move->to && err == SG_OK; k++)
+				err = add_rule(d, seg->rule_names[k],
+					seg->when[k], arena, list);
+		}
+	}
+	return err;
+}
+
+static enum sg_err
+reasons_tag(struct decider *d, const struct program_segmentation *seg,
+	const struct change_move *move, struct arena *arena,
+	struct reason_list *list)
+{
+	if (move->to == SEAT_NONE && seg->exit != NULL)
+		return add_rule(d, seg->rule_names[1], seg->exit, arena, list);
+	return add_rule(d, seg->rule_names[0], seg->enter, arena, list);
+}
+
+static enum sg_err
+reasons_renewal(struct decider *d, const struct program_segmentation *seg,
+	struct arena *arena, struct reason_list *list)
+{
+	const struct cel_prog *prog = d->prog->renewal_date;
+	struct cel_atom atom = {.offset = 0};
+
+	atom.len = (uint32_t)strlen(cel_prog_source(prog));
+	atom.slots = cel_prog_slots(prog, &atom.nslots);
+	atom.value = value_bool(d->acct->ms->has_renewal);
+	return add_atom(d, seg->rule_names[0], prog, &atom, arena, list);
+}
+
+enum sg_err
+decide_reasons(
+	struct decider *d, struct change_move *move, struct decide_out *out)
+{
+	const struct program_segmentation *seg =
+		&d->prog->segmentations[move->segmentation];
+	struct reason_list list = {.n = 0};
+	struct change_reason *copy;
+	enum sg_err err;
+
+	if (seg->is_renewal)
+		err = reasons_renewal(d, seg, out->arena, &list);
+	else if (seg->when != NULL)
+		err = reasons_exclusive(d, seg, move, out->arena, &list);
+	else
+		err = reasons_tag(d, seg, move, out->arena, &list);
+	if (err != SG_OK)
+		return err;
+	copy = arena_array(out->arena, list.n + 1, sizeof(*copy));
+	if (copy == NULL)
+		return SG_NOMEM;
+	memcpy(copy, list.items, list.n * sizeof(*copy));
+	move->reasons = copy;
+	move->nreasons = list.n;
+	return SG_OK;
+}
+
+/* --- the change --------------------------------------------------------- */
+
+/* The same account and version: the same id, whoever decides it. */
+static void
+make_id(const struct program *prog, const struct account *acct,
+	uint64_t version, char *ret_id)
+{
+	const struct conf_text *group = &prog->conf->opt.group;
+	uint64_t high = hash_mix(
+		hash_bytes(group->s == NULL ? "" : group->s, group->len),
+		hash_mix(acct->hash, hash_u64(version)));
+	uint64_t low = hash_mix(hash_u64(version ^ UINT64_C(0x5e6d)),
+		hash_bytes(acct->id, acct->id_len));
+
+	(void)snprintf(ret_id, 33, "%016llx%016llx", (unsigned long long)high,
+		(unsigned long long)low);
+}
+
+static void
+fill_trigger(struct decider *d, const struct decide_cause *cause,
+	struct arena *arena, struct change *change)
+{
+	const struct event *ev = cause->ev;
+
+	if (ev == NULL)
+		return;
+	change->trigger.topic = d->prog->inputs[ev->input].topic;
+	change->trigger.partition = ev->partition;
+	change->trigger.offset = ev->offset;
+	if (ev->id != NULL)
+		change->trigger.event_id =
+			arena_copy(arena, ev->id, ev->id_len);
+}
+
+static void
+fill_renewal(struct decider *d, struct account *acct, struct change *change)
+{
+	const struct membership *ms = acct->ms;
+	struct renewal_state state;
+	int64_t until_ms;
+	const char *name;
+
+	if (d->prog->renewal < 0 || !ms->has_renewal)
+		return;
+	renewal_at(&d->prog->renewal_def, decide_zone(d, &until_ms),
+		ms->renewal_date_ms, d->now_ms, &state);
+	name = seat_name(&d->prog->defs[d->prog->renewal],
+		ms->seats[d->prog->renewal].segment);
+	change->renewal.is_set = true;
+	change->renewal.date_ms = ms->renewal_date_ms;
+	change->renewal.days_left = state.days_left;
+	change->renewal.window = name == NULL ? "none" : name;
+}
+
+static double
+priority_now(struct decider *d)
+{
+	struct cel_result res;
+
+	if (d->prog->renewal_priority == NULL)
+		return NAN;
+	res = decide_eval(d, d->prog->renewal_priority);
+	if (res.value.kind == VALUE_DOUBLE)
+		return res.value.as.d;
+	return res.value.kind == VALUE_INT ? (double)res.value.as.i : NAN;
+}
+
+static enum change_action
+action_of(const struct change_move *move, bool is_exclusive)
+{
+	if (move->is_deletion)
+		return ACTION_delete;
+	if (move->from == SEAT_NONE)
+		return ACTION_enter;
+	if (move->to == SEAT_NONE)
+		return ACTION_exit;
+	return is_exclusive ? ACTION_move : ACTION_enter;
+}
+
+static bool
+make_room(struct change_list *changes)
+{
+	size_t cap = changes->cap * 2 + 64;
+	struct change *items;
+
+	if (changes->n < changes->cap)
+		return true;
+	items = realloc(changes->items, cap * sizeof(*items));
+	if (items == NULL)
+		return false;
+	changes->items = items;
+	changes->cap = cap;
+	return true;
+}
+
+enum sg_err
+decide_change(struct decider *d, struct account *acct,
+	const struct change_move *move, struct decide_out *out)
+{
+	const struct segmentation_def *def = &d->prog->defs[move->segmentation];
+	bool is_renewal = (int32_t)move->segmentation == d->prog->renewal;
+	struct change *change;
+
+	if (!make_room(out->changes))
+		return SG_NOMEM;
+	change = &out->changes->items[out->changes->n];
+	*change = (struct change){
+		.account = arena_copy(out->arena, acct->id, acct->id_len),
+		.account_version = ++acct->ms->version,
+		.segmentation = def->name,
+		.from = seat_name(def, move->from),
+		.to = move->is_deletion ? NULL : seat_name(def, move->to),
+		.action = action_of(move, !is_renewal),
+		.origin = out->cause->origin,
+		.event_time_ms = out->cause->event_time_ms,
+		.evaluated_at_ms = d->now_ms,
+		.valid_until_ms = move->valid_until_ms,
+		.rules_version = d->prog->rules_hash,
+		.reasons = move->reasons,
+		.nreasons = move->nreasons,
+		.priority = NAN,
+	};
+	if (change->account == NULL)
+		return SG_NOMEM;
+	if (is_renewal) {
+		change->from = change->from == NULL ? "none" : change->from;
+		if (!move->is_deletion && change->to == NULL)
+			change->to = "none";
+		if (move->from != SEAT_NONE && move->to != SEAT_NONE)
+			change->action = ACTION_move;
+	}
+	acct->ms->updated_ms = d->now_ms;
+	acct->touched_ms = d->now_ms;
+	make_id(d->prog, acct, change->account_version, change->change_id);
+	fill_trigger(d, out->cause, out->arena, change);
+	fill_renewal(d, acct, change);
+	if (is_renewal && !move->is_deletion)
+		change->priority = priority_now(d);
+	out->changes->n++;
+	return SG_OK;
+}
