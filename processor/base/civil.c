@@ -32,6 +32,14 @@ div_floor(int64_t n, int64_t by)
 	return n / by - (n % by < 0);
 }
 
+/* What div_floor() leaves, 0 .. by - 1. (n - quotient * by would overflow
+ * near INT64_MIN.) */
+static int64_t
+mod_floor(int64_t n, int64_t by)
+{
+	return n % by + (n % by < 0 ? by : 0);
+}
+
 static bool
 is_leap(int64_t year)
 {
@@ -85,7 +93,7 @@ civil_from_days(int64_t days, struct civil *ret_civil)
 		(int32_t)(march_month < 10 ? march_month + 3 : march_month - 9);
 	civil.year = year_of_era + era * 400 + (civil.month <= 2);
 	/* 1970-01-01 was a Thursday. */
-	civil.weekday = (int32_t)(days + 4 - div_floor(days + 4, 7) * 7);
+	civil.weekday = (int32_t)mod_floor(days + 4, 7);
 	civil.year_day = (int32_t)(days - civil_days(civil.year, 1, 1));
 	*ret_civil = civil;
 }
@@ -94,7 +102,7 @@ void
 civil_from_seconds(int64_t seconds, struct civil *ret_civil)
 {
 	int64_t days = div_floor(seconds, DAY_SECONDS);
-	int32_t of_day = (int32_t)(seconds - days * DAY_SECONDS);
+	int32_t of_day = (int32_t)mod_floor(seconds, DAY_SECONDS);
 
 	civil_from_days(days, ret_civil);
 	ret_civil->hour = of_day / 3600;
@@ -303,10 +311,8 @@ civil_format(int64_t seconds, int32_t nanos, char *text, size_t cap)
 size_t
 civil_format_ms(int64_t ms, char *text, size_t cap)
 {
-	int64_t seconds = div_floor(ms, 1000);
-
-	return civil_format(
-		seconds, (int32_t)(ms - seconds * 1000) * 1000000, text, cap);
+	return civil_format(div_floor(ms, 1000),
+		(int32_t)mod_floor(ms, 1000) * 1000000, text, cap);
 }
 
 static const struct span_unit {

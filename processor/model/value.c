@@ -11,12 +11,13 @@
 static struct value
 from_ms(enum value_kind kind, int64_t ms)
 {
-	int64_t seconds = ms / 1000 - (ms % 1000 < 0);
-	uint32_t rest = (uint32_t)(ms - seconds * 1000);
+	int64_t rest = ms % 1000;
+	bool is_below = rest < 0;
 
 	return (struct value){.kind = (uint8_t)kind,
-		.nanos = rest * NANOS_PER_MS,
-		.as = {.i = seconds}};
+		.nanos =
+			(uint32_t)(rest + (is_below ? 1000 : 0)) * NANOS_PER_MS,
+		.as = {.i = ms / 1000 - is_below}};
 }
 
 struct value

@@ -114,7 +114,7 @@ static void
 growing_batches_do_not_pile_up_blocks(void **state)
 {
 	struct arena arena;
-	struct arena_block *spare;
+	void *at;
 	size_t nspare = 0;
 
 	(void)state;
@@ -124,8 +124,8 @@ growing_batches_do_not_pile_up_blocks(void **state)
 		arena_reset(&arena);
 	}
 	/* The first word of a block is the next one. */
-	for (spare = arena.spare; spare != NULL; nspare++)
-		memcpy(&spare, spare, sizeof(spare));
+	for (at = arena.spare; at != NULL; nspare++)
+		memcpy(&at, at, sizeof(void *));
 	assert_int_equal(nspare, 1);
 	arena_fini(&arena);
 }
