@@ -64,6 +64,18 @@ decider_destroy(struct decider *d)
 	free(d);
 }
 
+/* What was loaded may have changed: it is loaded afresh, and so is what was
+ * computed from it. */
+static void
+forget_memo(struct decider *d)
+{
+	d->epoch++;
+	if (d->epoch == 0) {
+		memset(d->memo, 0, d->prog->nslots * sizeof(*d->memo));
+		d->epoch = 1;
+	}
+}
+
 void
 decide_begin(struct decider *d, const struct account *acct, int64_t now_ms)
 {
@@ -71,10 +83,7 @@ decide_begin(struct decider *d, const struct account *acct, int64_t now_ms)
 	d->acct = acct;
 	d->now_ms = now_ms;
 	d->depth = 0;
-	if (++d->epoch == 0) {
-		memset(d->memo, 0, d->prog->nslots * sizeof(*d->memo));
-		d->epoch = 1;
-	}
+	forget_memo(d);
 }
 
 struct cel_frame *
@@ -262,18 +271,6 @@ decide_load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
 	}
 	*ret_value = memo->value;
 	*ret_valid_until_ms = memo->until_ms;
-}
-
-/* Segments and renewal fields may have moved: they are read afresh, and so is
- * what was computed from them. */
-static void
-forget_memo(struct decider *d)
-{
-	d->epoch++;
-	if (d->epoch == 0) {
-		memset(d->memo, 0, d->prog->nslots * sizeof(*d->memo));
-		d->epoch = 1;
-	}
 }
 
 /* --- targets ------------------------------------------------------------ */

@@ -117,19 +117,11 @@ reasons_exclusive(struct decider *d, const struct program_segmentation *seg,
 	if (move->from >= 0 && move->from < move->to && err == SG_OK)
 		return add_rule(d, seg->rule_names[move->from],
 			seg->when[move->from], arena, list);
-	for (int16_t i = 0; list->n == 0 && i < move->to && err == SG_OK; i++) {
-		size_t before = list->n;
-
+	if (list->n > 0)
+		return err;
+	for (int16_t i = 0; i < move->to && err == SG_OK; i++)
 		err = add_rule(
 			d, seg->rule_names[i], seg->when[i], arena, list);
-		/* Each rule before the default counts: go on. */
-		if (err == SG_OK && list->n > before) {
-			for (int16_t k = (int16_t)(i + 1);
-				k < move->to && err == SG_OK; k++)
-				err = add_rule(d, seg->rule_names[k],
-					seg->when[k], arena, list);
-		}
-	}
 	return err;
 }
 
@@ -251,15 +243,13 @@ priority_now(struct decider *d)
 }
 
 static enum change_action
-action_of(const struct change_move *move, bool is_exclusive)
+action_of(const struct change_move *move)
 {
 	if (move->is_deletion)
 		return ACTION_delete;
 	if (move->from == SEAT_NONE)
 		return ACTION_enter;
-	if (move->to == SEAT_NONE)
-		return ACTION_exit;
-	return is_exclusive ? ACTION_move : ACTION_enter;
+	return move->to == SEAT_NONE ? ACTION_exit : ACTION_move;
 }
 
 static bool
@@ -295,7 +285,7 @@ decide_change(struct decider *d, struct account *acct,
 		.segmentation = def->name,
 		.from = seat_name(def, move->from),
 		.to = move->is_deletion ? NULL : seat_name(def, move->to),
-		.action = action_of(move, !is_renewal),
+		.action = action_of(move),
 		.origin = out->cause->origin,
 		.event_time_ms = out->cause->event_time_ms,
 		.evaluated_at_ms = d->now_ms,
@@ -311,8 +301,6 @@ decide_change(struct decider *d, struct account *acct,
 		change->from = change->from == NULL ? "none" : change->from;
 		if (!move->is_deletion && change->to == NULL)
 			change->to = "none";
-		if (move->from != SEAT_NONE && move->to != SEAT_NONE)
-			change->action = ACTION_move;
 	}
 	acct->ms->updated_ms = d->now_ms;
 	acct->touched_ms = d->now_ms;

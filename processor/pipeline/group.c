@@ -1,0 +1,294 @@
+/*
+ * group.c - the state machine of one partition group.
+ *
+ * Folding and deciding are apart: an event changes features at once, and marks
+ * its account as touched; decisions are taken for touched accounts and for
+ * accounts whose timer is due. Below the committed position events are folded
+ * only: what was decided there has been published, and was adopted.
+ */
+#include "group.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH_BYTES_MAX (INT64_C(1) << 30)
+#define TXN_BYTES_MAX (INT64_C(1) << 30)
+
+enum sg_err
+toolbox_init(struct toolbox *box, const struct program *prog)
+{
+	enum sg_err err;
+
+	memset(box, 0, sizeof(*box));
+	box->prog = prog;
+	arena_init(&box->batch, BATCH_BYTES_MAX);
+	arena_init(&box->txn, TXN_BYTES_MAX);
+	box->readers = calloc(prog->ninputs + 1, sizeof(*box->readers));
+	if (box->readers == NULL)
+		return SG_NOMEM;
+	err = decider_create(prog, &box->decider);
+	if (err == SG_OK)
+		err = cel_frame_create(&box->filter_frame);
+	for (size_t i = 0; i < prog->ninputs && err == SG_OK; i++)
+		err = decode_reader_clone(
+			prog->inputs[i].reader, &box->readers[i]);
+	if (err != SG_OK)
+		toolbox_fini(box);
+	return err;
+}
+
+void
+toolbox_fini(struct toolbox *box)
+{
+	for (size_t i = 0; box->readers != NULL && i < box->prog->ninputs; i++)
+		decode_reader_destroy(box->readers[i]);
+	free(box->readers);
+	decider_destroy(box->decider);
+	cel_frame_destroy(box->filter_frame);
+	arena_fini(&box->batch);
+	arena_fini(&box->txn);
+	free(box->changes.items);
+	memset(box, 0, sizeof(*box));
+}
+
+enum sg_err
+group_create(struct toolbox *box, int32_t number, struct group **ret_group)
+{
+	struct group *group = calloc(1, sizeof(*group));
+
+	if (group == NULL)
+		return SG_NOMEM;
+	group->box = box;
+	group->number = number;
+	group->clock_ms = INT64_MIN;
+	group->due_loaded_ms = INT64_MIN;
+	if (accounts_init(&group->accounts, box->prog) != SG_OK) {
+		free(group);
+		return SG_NOMEM;
+	}
+	*ret_group = group;
+	return SG_OK;
+}
+
+void
+group_destroy(struct group *group)
+{
+	if (group == NULL)
+		return;
+	accounts_fini(&group->accounts);
+	store_group_close(group->store);
+	for (size_t i = 0; i < group->nlayouts; i++)
+		snapshot_layout_fini(&group->layouts[i]);
+	free(group->layouts);
+	free(group->touched);
+	free(group);
+}
+
+struct account *
+group_account(struct group *group, const struct event *ev)
+{
+	struct account *acct = accounts_find(&group->accounts, ev->account,
+		ev->account_len, ev->account_hash);
+
+	if (acct != NULL) {
+		accounts_use(&group->accounts, acct);
+		return acct;
+	}
+	acct = accounts_add(&group->accounts, ev->account, ev->account_len,
+		ev->account_hash);
+	if (acct != NULL && group->store == NULL)
+		acct->is_loaded = true;
+	return acct;
+}
+
+/* --- folding ------------------------------------------------------------ */
+
+static enum sg_err
+mark_touched(struct group *group, struct account *acct)
+{
+	if (acct->is_touched)
+		return SG_OK;
+	if (group->ntouched == group->touched_cap) {
+		size_t cap = group->touched_cap * 2 + 256;
+		struct account **touched =
+			realloc(group->touched, cap * sizeof(*touched));
+
+		if (touched == NULL)
+			return SG_NOMEM;
+		group->touched = touched;
+		group->touched_cap = cap;
+	}
+	group->touched[group->ntouched++] = acct;
+	acct->is_touched = true;
+	return SG_OK;
+}
+
+/* A deletion leaves no features: an empty state takes their place. */
+static enum sg_err
+forget_features(struct group *group, struct account *acct)
+{
+	struct features *empty;
+	enum sg_err err;
+
+	err = features_create(group->box->prog->features, &empty);
+	if (err != SG_OK)
+		return err;
+	accounts_resized(&group->accounts, features_size(acct->features),
+		features_size(empty));
+	features_destroy(acct->features);
+	acct->features = empty;
+	acct->is_gone = true;
+	group->box->counts.deletions++;
+	return SG_OK;
+}
+
+static enum sg_err
+fold_features(struct group *group, struct account *acct,
+	const struct group_event *ge, bool *ret_is_repeat)
+{
+	const struct program *prog = group->box->prog;
+	struct fold_counts *counts = &group->box->counts;
+	size_t before = features_size(acct->features);
+	struct fold_result res;
+	enum sg_err err;
+
+	memset(&res, 0, sizeof(res));
+	err = features_fold(
+		prog->features, acct->features, &ge->ev, ge->filters, &res);
+	accounts_resized(
+		&group->accounts, before, features_size(acct->features));
+	if (err != SG_OK)
+		return err;
+	counts->repeats[ge->ev.input] += res.is_repeat;
+	counts->late[ge->ev.input] += res.is_late;
+	counts->overflow[ge->ev.input] += res.is_overflow;
+	for (size_t w = 0; w < (prog->nfeatures + 63) / 64; w++)
+		acct->changed[w] |= res.changed[w];
+	*ret_is_repeat = res.is_repeat;
+	return SG_OK;
+}
+
+enum sg_err
+group_fold(struct group *group, struct account *acct,
+	const struct group_event *ge, int64_t now_ms, int64_t mono_ms)
+{
+	const struct event *ev = &ge->ev;
+	bool is_repeat = false;
+	enum sg_err err;
+
+	if (ev->offset < acct->applied[ev->input])
+		return SG_OK;
+	accounts_mark_dirty(
+		&group->accounts, acct, group->fold, group->out_next, mono_ms);
+	if (ge->is_deletion) {
+		err = forget_features(group, acct);
+	} else {
+		err = fold_features(group, acct, ge, &is_repeat);
+		if (err == SG_OK && acct->is_gone && !is_repeat) {
+			/* It is back: everything is evaluated anew. */
+			acct->is_gone = false;
+			for (size_t i = 0; i < group->box->prog->nsegmentations;
+				i++)
+				acct->until_ms[i] = INT64_MIN;
+		}
+	}
+	if (err != SG_OK)
+		return err;
+	acct->applied[ev->input] = ev->offset + 1;
+	if (is_repeat)
+		return SG_OK;
+	acct->last = ev;
+	acct->touched_ms = now_ms;
+	return mark_touched(group, acct);
+}
+
+/* --- deciding ----------------------------------------------------------- */
+
+enum sg_err
+group_decide(struct group *group, struct account *acct, int64_t now_ms,
+	bool is_forced, const struct decide_cause *cause, int64_t mono_ms)
+{
+	struct toolbox *box = group->box;
+	size_t before = box->changes.n;
+	int64_t due_ms;
+	enum sg_err err;
+
+	err = decide_account(box->decider, acct, now_ms, is_forced, cause,
+		&box->txn, &box->changes, &due_ms);
+	if (err != SG_OK)
+		return err;
+	if (box->changes.n > before) {
+		accounts_mark_dirty(&group->accounts, acct, group->fold,
+			group->out_next, mono_ms);
+		acct->is_changed = true;
+	}
+	return accounts_arm(&group->accounts, acct, due_ms);
+}
+
+enum sg_err
+group_decide_touched(struct group *group, int64_t now_ms, int64_t mono_ms)
+{
+	enum sg_err err = SG_OK;
+
+	for (size_t i = 0; i < group->ntouched && err == SG_OK; i++) {
+		struct account *acct = group->touched[i];
+		struct decide_cause cause = {.origin = ORIGIN_live,
+			.ev = acct->last,
+			.event_time_ms = acct->last == NULL
+						 ? now_ms
+						 : acct->last->at_ms};
+
+		err = group_decide(group, acct, now_ms, false, &cause, mono_ms);
+		acct->is_touched = false;
+		acct->last = NULL;
+		group->box->counts.decided_events++;
+	}
+	group->ntouched = 0;
+	return err;
+}
+
+enum sg_err
+group_fire(struct group *group, int64_t upto_ms, int64_t at_ms, size_t max,
+	int64_t mono_ms, size_t *ret_n,
+	void (*lateness)(void *ctx, int64_t late_ms), void *ctx)
+{
+	enum sg_err err = SG_OK;
+	size_t n = 0;
+
+	while (n < max && err == SG_OK) {
+		struct account *acct = accounts_first_due(&group->accounts);
+		struct decide_cause cause = {.origin = ORIGIN_timer};
+		int64_t now_ms;
+
+		if (acct == NULL || acct->due_ms > upto_ms)
+			break;
+		cause.event_time_ms = acct->due_ms;
+		now_ms = at_ms == INT64_MIN ? acct->due_ms : at_ms;
+		if (lateness != NULL)
+			lateness(ctx, now_ms - acct->due_ms);
+		err = group_decide(group, acct, now_ms, false, &cause, mono_ms);
+		/* A valid_until that is early fires again; one that does not
+		 * move on would fire for ever. */
+		if (err == SG_OK && acct->due_ms <= now_ms)
+			err = accounts_arm(&group->accounts, acct, now_ms + 1);
+		n++;
+	}
+	group->box->counts.decided_timers += n;
+	*ret_n = n;
+	return err;
+}
+
+enum sg_err
+group_advance(struct group *group, int64_t at_ms, int64_t mono_ms)
+{
+	size_t n;
+	enum sg_err err;
+
+	if (at_ms <= group->clock_ms)
+		return SG_OK;
+	err = group_fire(
+		group, at_ms, INT64_MIN, SIZE_MAX, mono_ms, &n, NULL, NULL);
+	if (err == SG_OK)
+		group->clock_ms = at_ms;
+	return err;
+}

@@ -1,0 +1,131 @@
+/*
+ * group.h - one partition group: its accounts, its position, its clock.
+ *
+ * Partition N of every input meets here. A group is driven by a worker (Kafka,
+ * Redis) or by a replay (files, no store); it knows neither. What it does:
+ *
+ *   group_read()    a record becomes an event, or a reject
+ *   group_account() the account it is about, from the cache or new
+ *   group_fold()    the event into the account's features
+ *   group_decide()  the account's rules, at an instant: changes
+ *   group_fire()    the same for timers that are due
+ *
+ * Under the event clock a group has its own time, which moves with its events,
+ * so that what it decides depends on its events alone.
+ */
+#ifndef PIPELINE_GROUP_H
+#define PIPELINE_GROUP_H
+
+#include "account.h"
+#include "decide.h"
+#include "program.h"
+#include "segmentd/ingest.h"
+#include "segmentd/record.h"
+#include "segmentd/store.h"
+
+/* What a worker's groups share: tools without state of an account. */
+struct toolbox {
+	const struct program *prog;
+	struct decode_reader **readers; /* by input, this worker's own */
+	struct decider *decider;
+	struct cel_frame *filter_frame;
+	struct arena batch; /* events of a batch */
+	struct arena txn;   /* changes until they are committed */
+	struct change_list changes;
+	struct fold_counts {
+		uint64_t repeats[INPUTS_MAX];
+		uint64_t late[INPUTS_MAX];
+		uint64_t overflow[INPUTS_MAX];
+		uint64_t deletions;
+		uint64_t decided_events;
+		uint64_t decided_timers;
+	} counts;
+};
+
+SG_MUSTCHECK enum sg_err
+toolbox_init(struct toolbox *box, const struct program *prog);
+void
+toolbox_fini(struct toolbox *box);
+
+struct group {
+	struct toolbox *box;
+	int32_t number;
+	struct accounts accounts;
+	int64_t fold[INPUTS_MAX];      /* next offset to fold */
+	int64_t committed[INPUTS_MAX]; /* G: below it nothing is decided */
+	int64_t clock_ms;	       /* event clock; INT64_MIN at first */
+	int64_t out_next;	       /* offset after our last image */
+	uint64_t cno;		       /* changes so far */
+	char lineage[33];
+	struct store_group *store; /* NULL: a replay */
+	struct snapshot_layout *layouts;
+	size_t nlayouts;
+	bool is_layout_stored;
+	int64_t due_loaded_ms;	  /* timers before this are in the cache */
+	struct account **touched; /* waiting for group_decide_touched() */
+	size_t ntouched;
+	size_t touched_cap;
+	bool is_catching_up; /* fold is below committed somewhere */
+};
+
+SG_MUSTCHECK enum sg_err
+group_create(struct toolbox *box, int32_t number, struct group **ret_group);
+void
+group_destroy(struct group *group);
+
+/* --- reading ------------------------------------------------------------ */
+
+/* An event with what the input's expressions say of it. */
+struct group_event {
+	struct event ev;
+	uint64_t filters;
+	bool is_deletion;
+};
+
+/*
+ * Decode a record. Errors of class SKIP: it is a reject, the fault says why.
+ * Valid until: box->batch is reset.
+ */
+SG_MUSTCHECK enum sg_err
+group_read(struct toolbox *box, const struct record *rec,
+	struct group_event *ret_ge, struct sg_fault *why);
+
+/* The account of an event; NULL when out of memory. A new one is not loaded
+ * when the group has a store. */
+struct account *
+group_account(struct group *group, const struct event *ev);
+
+/* --- folding and deciding ----------------------------------------------- */
+
+/*
+ * Fold an event into its (loaded) account at `now_ms`, unless it is below the
+ * account's applied offset. Marks it dirty and touched.
+ */
+SG_MUSTCHECK enum sg_err
+group_fold(struct group *group, struct account *acct,
+	const struct group_event *ge, int64_t now_ms, int64_t mono_ms);
+
+/* Decide about one account; its changes go to box->changes. */
+SG_MUSTCHECK enum sg_err
+group_decide(struct group *group, struct account *acct, int64_t now_ms,
+	bool is_forced, const struct decide_cause *cause, int64_t mono_ms);
+
+/* All accounts touched since the last call, at now. */
+SG_MUSTCHECK enum sg_err
+group_decide_touched(struct group *group, int64_t now_ms, int64_t mono_ms);
+
+/*
+ * Timers due at or before `upto_ms`. At `at_ms`: INT64_MIN each at its own
+ * instant (event clock), else all at that time (wall clock). At most `max`;
+ * *ret_n is how many fired. `lateness` (may be NULL) gets each one's.
+ */
+SG_MUSTCHECK enum sg_err
+group_fire(struct group *group, int64_t upto_ms, int64_t at_ms, size_t max,
+	int64_t mono_ms, size_t *ret_n,
+	void (*lateness)(void *ctx, int64_t late_ms), void *ctx);
+
+/* The event clock moves to `at_ms` (never back): timers up to it fire. */
+SG_MUSTCHECK enum sg_err
+group_advance(struct group *group, int64_t at_ms, int64_t mono_ms);
+
+#endif
