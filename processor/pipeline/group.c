@@ -263,7 +263,11 @@ group_fire(struct group *group, int64_t upto_ms, int64_t at_ms, size_t max,
 		if (acct == NULL || acct->due_ms > upto_ms)
 			break;
 		cause.event_time_ms = acct->due_ms;
-		now_ms = at_ms == INT64_MIN ? acct->due_ms : at_ms;
+		now_ms = at_ms;
+		if (at_ms == INT64_MIN)
+			now_ms = acct->due_ms > group->clock_ms
+					 ? acct->due_ms
+					 : group->clock_ms;
 		if (lateness != NULL)
 			lateness(ctx, now_ms - acct->due_ms);
 		err = group_decide(group, acct, now_ms, false, &cause, mono_ms);

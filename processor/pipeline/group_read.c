@@ -72,6 +72,13 @@ int_text(struct arena *arena, int64_t n, const char **ret_s, uint32_t *ret_len)
 	return SG_OK;
 }
 
+/* A row of a file: it has no key of its own. */
+static bool
+is_of_file(const struct record *rec)
+{
+	return rec->writer >= 0;
+}
+
 static enum sg_err
 read_account(struct toolbox *box, const struct program_input *in,
 	const struct record *rec, struct event *ev, struct sg_fault *why)
@@ -96,11 +103,15 @@ read_account(struct toolbox *box, const struct program_input *in,
 		}
 		/* Its partition was chosen by the key: another id would be in
 		 * the hands of two workers. */
-		if (rec->key_len != len || memcmp(rec->key, id, len) != 0)
+		if (!is_of_file(rec) &&
+			(rec->key_len != len || memcmp(rec->key, id, len) != 0))
 			return sg_fault_set(why, SG_KEY_MISMATCH,
 				"the record's key is not its account id: "
 				"produce with the account id as key");
 	}
+	if (len == 0)
+		return sg_fault_set(why, SG_NO_ACCOUNT,
+			"the input has no `key`: a file needs one");
 	if (len > ACCOUNT_ID_MAX || memchr(id, '\0', len) != NULL ||
 		!utf8_is_valid(id, len))
 		return sg_fault_set(why, SG_BAD_ACCOUNT,
@@ -157,17 +168,17 @@ static enum sg_err
 read_id(struct toolbox *box, const struct program_input *in, struct event *ev)
 {
 	struct value v;
+	enum sg_err err;
 
 	if (in->id_slot < 0)
 		return SG_OK;
 	v = ev->slots[in->id_slot];
-	if (v.kind == VALUE_INT)
-		return int_text(&box->batch, v.as.i, &ev->id, &ev->id_len) ==
-				       SG_OK
-			       ? ((ev->id_hash = hash_bytes(
-					   ev->id, ev->id_len)),
-					 SG_OK)
-			       : SG_NOMEM;
+	if (v.kind == VALUE_INT) {
+		err = int_text(&box->batch, v.as.i, &ev->id, &ev->id_len);
+		if (err == SG_OK)
+			ev->id_hash = hash_bytes(ev->id, ev->id_len);
+		return err;
+	}
 	if ((v.kind != VALUE_STRING && v.kind != VALUE_BYTES) || v.len == 0)
 		return SG_OK;
 	ev->id_hash = hash_bytes(v.as.bytes, v.len);
@@ -195,7 +206,7 @@ group_read(struct toolbox *box, const struct record *rec,
 		.offset = rec->offset,
 		.kafka_ms = rec->kafka_ms,
 	};
-	if (rec->key == NULL || rec->key_len == 0)
+	if (!is_of_file(rec) && (rec->key == NULL || rec->key_len == 0))
 		return sg_fault_set(why, SG_NO_KEY,
 			"the record has no key: produce with the account id "
 			"as key");
