@@ -27,7 +27,7 @@
 
 #define SEGMENTATIONS_MAX 256 /* of a configuration, renewal included */
 #define SEGMENTS_MAX 1024     /* of a segmentation */
-#define RENEWAL_WINDOWS_MAX 16
+#define RENEWAL_WINDOWS_MAX 32
 #define SEAT_NONE (-1)
 #define TARGET_HOLD (-2) /* the rules failed: stay where you are */
 

@@ -375,7 +375,7 @@ accounts_first_due(const struct accounts *accounts)
 
 void
 accounts_mark_dirty(struct accounts *accounts, struct account *acct,
-	const int64_t *pos, int64_t out, int64_t mono_ms)
+	const int64_t *pos, int64_t out, int64_t clock_ms, int64_t mono_ms)
 {
 	if (acct->is_dirty)
 		return;
@@ -384,6 +384,7 @@ accounts_mark_dirty(struct accounts *accounts, struct account *acct,
 	acct->is_dirty = true;
 	acct->dirty_mono_ms = mono_ms;
 	acct->dirty_out = out;
+	acct->dirty_clock_ms = clock_ms;
 	memcpy(acct->dirty_pos, pos,
 		accounts->prog->ninputs * sizeof(*acct->dirty_pos));
 	accounts->ndirty++;

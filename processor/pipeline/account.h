@@ -48,6 +48,8 @@ struct account {
 	bool is_stored;	    /* the store has, or may have, a public view */
 	bool is_view_known; /* view_hash and seats_stored say what is stored */
 	bool is_changed;    /* has changes in the transaction to come */
+	bool is_ripe;	    /* changed: to be written without waiting */
+	bool is_due_fired;  /* the timer in the store's index has passed */
 
 	/* Tables behind the struct, sized by the program. */
 	int64_t *applied;    /* by input: next offset to fold */
@@ -110,7 +112,7 @@ accounts_first_due(const struct accounts *accounts);
 
 void
 accounts_mark_dirty(struct accounts *accounts, struct account *acct,
-	const int64_t *pos, int64_t out, int64_t mono_ms);
+	const int64_t *pos, int64_t out, int64_t clock_ms, int64_t mono_ms);
 void
 accounts_mark_clean(struct accounts *accounts, struct account *acct);
 

@@ -81,6 +81,7 @@ group_destroy(struct group *group)
 		snapshot_layout_fini(&group->layouts[i]);
 	free(group->layouts);
 	free(group->touched);
+	free(group->changed);
 	free(group);
 }
 
@@ -103,24 +104,39 @@ group_account(struct group *group, const struct event *ev)
 
 /* --- folding ------------------------------------------------------------ */
 
+static bool
+list_add(struct account ***list, size_t *n, size_t *cap, struct account *acct)
+{
+	if (*n == *cap) {
+		size_t more = *cap * 2 + 256;
+		struct account **grown = realloc(*list, more * sizeof(**list));
+
+		if (grown == NULL)
+			return false;
+		*list = grown;
+		*cap = more;
+	}
+	(*list)[(*n)++] = acct;
+	return true;
+}
+
 static enum sg_err
 mark_touched(struct group *group, struct account *acct)
 {
 	if (acct->is_touched)
 		return SG_OK;
-	if (group->ntouched == group->touched_cap) {
-		size_t cap = group->touched_cap * 2 + 256;
-		struct account **touched =
-			realloc(group->touched, cap * sizeof(*touched));
-
-		if (touched == NULL)
-			return SG_NOMEM;
-		group->touched = touched;
-		group->touched_cap = cap;
-	}
-	group->touched[group->ntouched++] = acct;
+	if (!list_add(&group->touched, &group->ntouched, &group->touched_cap,
+		    acct))
+		return SG_NOMEM;
 	acct->is_touched = true;
 	return SG_OK;
+}
+
+void
+group_mark_dirty(struct group *group, struct account *acct, int64_t mono_ms)
+{
+	accounts_mark_dirty(&group->accounts, acct, group->fold,
+		group->out_next, group->clock_ms, mono_ms);
 }
 
 /* A deletion leaves no features: an empty state takes their place. */
@@ -218,9 +234,13 @@ group_decide(struct group *group, struct account *acct, int64_t now_ms,
 	if (err != SG_OK)
 		return err;
 	if (box->changes.n > before) {
-		accounts_mark_dirty(&group->accounts, acct, group->fold,
-			group->out_next, mono_ms);
-		acct->is_changed = true;
+		group_mark_dirty(group, acct, mono_ms);
+		if (!acct->is_changed) {
+			if (!list_add(&group->changed, &group->nchanged,
+				    &group->changed_cap, acct))
+				return SG_NOMEM;
+			acct->is_changed = true;
+		}
 	}
 	return accounts_arm(&group->accounts, acct, due_ms);
 }

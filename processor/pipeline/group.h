@@ -65,6 +65,10 @@ struct group {
 	struct account **touched; /* waiting for group_decide_touched() */
 	size_t ntouched;
 	size_t touched_cap;
+	struct account **changed; /* with changes in the transaction to come */
+	size_t nchanged;
+	size_t changed_cap;
+	bool is_w_moved;     /* since W was last written to the store */
 	bool is_catching_up; /* fold is below committed somewhere */
 };
 
@@ -109,6 +113,10 @@ group_fold(struct group *group, struct account *acct,
 SG_MUSTCHECK enum sg_err
 group_decide(struct group *group, struct account *acct, int64_t now_ms,
 	bool is_forced, const struct decide_cause *cause, int64_t mono_ms);
+
+/* Mark dirty with the group's present position. */
+void
+group_mark_dirty(struct group *group, struct account *acct, int64_t mono_ms);
 
 /* All accounts touched since the last call, at now. */
 SG_MUSTCHECK enum sg_err

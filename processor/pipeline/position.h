@@ -1,0 +1,37 @@
+/*
+ * position.h - positions of a partition group as texts.
+ *
+ * Low watermark W, in the group's commit record in Redis:
+ *     customer.accounts=120,customer.usage=88;now=1714521600000
+ * Metadata of the committed offsets in Kafka:
+ *     v=1;lin=<lineage>;cno=<changes so far>;rules=<hash>;now=<event clock>
+ * `now` is there under the event clock only.
+ */
+#ifndef PIPELINE_POSITION_H
+#define PIPELINE_POSITION_H
+
+#include "program.h"
+
+struct position_meta {
+	char lineage[33]; /* "" none */
+	uint64_t cno;
+	uint64_t rules;
+	int64_t clock_ms; /* INT64_MIN: none */
+};
+
+void
+position_write_w(const struct program *prog, const int64_t *offsets,
+	int64_t clock_ms, struct buf *out);
+
+/* Offsets by input, -1 where the text does not name the topic. False when the
+ * text is not of this form. */
+bool
+position_read_w(const struct program *prog, const char *text,
+	int64_t *ret_offsets, int64_t *ret_clock_ms);
+
+void
+position_write_meta(const struct position_meta *meta, struct buf *out);
+bool
+position_read_meta(const char *text, struct position_meta *ret_meta);
+
+#endif
