@@ -239,9 +239,11 @@ bind_child(struct decode_reader *reader, struct bind *parent,
 	return bind;
 }
 
+/* *ret_slot is the slot that has this path already, spelled otherwise
+ * (a.b, a["b"]); else it is left alone. */
 static enum sg_err
 bind_field(struct decode_reader *reader, const struct path *path,
-	struct slot *slot, struct sg_fault *why)
+	struct slot *slot, uint32_t *ret_slot, struct sg_fault *why)
 {
 	struct bind *bind = &reader->root;
 	enum sg_err err;
@@ -254,8 +256,8 @@ bind_field(struct decode_reader *reader, const struct path *path,
 		if (bind == NULL)
 			return sg_fault_set(why, SG_NOMEM, "no memory");
 	}
-	if (bind->slot >= 0) { /* written differently, the same path */
-		*slot = reader->slots[bind->slot];
+	if (bind->slot >= 0) {
+		*ret_slot = (uint32_t)bind->slot;
 		return SG_OK;
 	}
 	bind->slot = (int32_t)reader->nslots;
@@ -299,9 +301,10 @@ bind_known(const struct decode_reader *reader, const char *path, size_t len,
 
 static enum sg_err
 bind_new(struct decode_reader *reader, const char *text, size_t len,
-	struct sg_fault *why)
+	uint32_t *ret_slot, struct sg_fault *why)
 {
 	struct slot slot = {.len = len};
+	uint32_t at = (uint32_t)reader->nslots;
 	struct path path;
 	enum sg_err err;
 
@@ -314,22 +317,26 @@ bind_new(struct decode_reader *reader, const char *text, size_t len,
 	slot.path = arena_copy(&reader->arena, text, len);
 	if (slot.path == NULL)
 		return sg_fault_set(why, SG_NOMEM, "no memory");
-	err = path.kind == PATH_FIELD ? bind_field(reader, &path, &slot, why)
-				      : bind_special(reader, &path, &slot, why);
-	if (err == SG_OK)
+	err = path.kind == PATH_FIELD
+		      ? bind_field(reader, &path, &slot, &at, why)
+		      : bind_special(reader, &path, &slot, why);
+	if (err != SG_OK)
+		return err;
+	if (at == reader->nslots)
 		reader->slots[reader->nslots++] = slot;
-	return err;
+	*ret_slot = at;
+	return SG_OK;
 }
 
 enum sg_err
 decode_reader_bind(struct decode_reader *reader, const char *path, size_t len,
 	uint32_t *ret_slot, const struct type **ret_type, struct sg_fault *why)
 {
-	uint32_t slot = (uint32_t)reader->nslots;
+	uint32_t slot = 0;
 	enum sg_err err;
 
 	if (!bind_known(reader, path, len, &slot)) {
-		err = bind_new(reader, path, len, why);
+		err = bind_new(reader, path, len, &slot, why);
 		if (err != SG_OK)
 			return err;
 		memset(reader->plans, 0, SCHEMAS_MAX * sizeof(*reader->plans));
