@@ -7,7 +7,8 @@
  * optionals or matches().
  *
  * Beyond CEL:
- *  - `now` is a timestamp, days(n) / hours(n) a duration;
+ *  - `now` is a timestamp; days(n), hours(n), minutes(n) and seconds(n) are
+ *    durations, -d is allowed for them;
  *  - a name that was declared but has no value (VALUE_ABSENT) is an error to
  *    read, false to has(), as a missing field is;
  *  - a value that may be null is usable where its type is wanted; reading
@@ -117,7 +118,8 @@ cel_prog_reads_now(const struct cel_prog *prog);
 /*
  * What the evaluator asks its caller. load() fills in the value of a slot at
  * `now_ms` and the first instant at which it could differ with no event
- * (AT_NEVER of change.h when it cannot). It may itself evaluate another
+ * (AT_NEVER of change.h when it cannot); a value may carry a slope, see
+ * cel_result. It may itself evaluate another
  * program with another frame. VALUE_ABSENT and VALUE_ERROR are legal values.
  */
 struct cel_host {
@@ -126,10 +128,23 @@ struct cel_host {
 	void *ctx;
 };
 
+/*
+ * A result may move: value.slope (of an element, in a list or map) is not 0
+ * when it changes with every instant, as `now - account.created` does. Then
+ * valid_until_ms is when it leaves the line that the slope describes, so that
+ * a program which reads it through cel_host.load() still knows exactly when
+ * its own result flips. Who takes the value as it stands asks
+ * cel_fixed_until().
+ */
 struct cel_result {
 	struct value value; /* VALUE_ERROR when it failed */
 	int64_t valid_until_ms;
 };
+
+/* valid_until_ms for a reader who does not follow slopes: now_ms + 1 when the
+ * value or any part of it moves. */
+int64_t
+cel_fixed_until(const struct cel_result *result, int64_t now_ms);
 
 /*
  * Scratch for one evaluation at a time: stack, temporaries, work counter.
