@@ -194,8 +194,7 @@ group_fold(struct group *group, struct account *acct,
 
 	if (ev->offset < acct->applied[ev->input])
 		return SG_OK;
-	accounts_mark_dirty(
-		&group->accounts, acct, group->fold, group->out_next, mono_ms);
+	group_mark_dirty(group, acct, mono_ms);
 	if (ge->is_deletion) {
 		err = forget_features(group, acct);
 	} else {
