@@ -11,23 +11,53 @@
  *   latest           the greatest value of a field (a time, a number)
  *   count sum min    over a window of tiles, see below; mean is sum / count
  *   max mean         (a double), absent when the window is empty, as min, max
- *   distinct         number of distinct values over a window
+ *   distinct         number of distinct values over a window: exact up to 1024
+ *                    of them, then an estimate from the 1024 smallest hashes
  *   collect          keyed entries: a list of records {key field, kept fields}
  *   rate             count (or sum of the field) a day: over window / days
  *   trend            this window's count (or sum) over that of the window
- *                    before it, a double; absent when that is 0
+ *                    before it (the value one window ago, as known today), a
+ *                    double; absent when that is 0
  *   streak           consecutive calendar days with an event, up to today (or
- *                    yesterday, when today has none yet)
+ *                    yesterday, when today has none yet); 400 at most
  *   days_since       whole calendar days since the last event; absent if none
+ *
+ * FIELDS. last first distinct take bool, numbers, string, bytes, timestamp,
+ * duration; latest min max numbers, timestamp, duration; sum int, uint, double,
+ * duration; mean rate trend int, uint, double; count streak days_since any or
+ * none. What a field holds beside its type (null, nothing) is skipped, so that
+ * count and streak of a field count the events that have it; but `last` of a
+ * null is null. NaN counts as
+ * an event, but has no order, sum or identity: only last first count streak
+ * days_since take it.
  *
  * TILES. Width: window <= 1 h: 1 min; <= 5 h: 5 min; <= 60 h: 1 h; else 1 day
  * (UTC), up to 400 d. The value at `now` covers the tiles that overlap (now -
  * window, now]: tile t counts from t * w on, and leaves at exactly
  * (t + 1) * w + window. Features over the same input, filter and field share
- * one ring. An event older than the ring is late: counted and dropped.
+ * one ring where the width is the same; its span is that of the largest window
+ * (of two windows for a trend).
+ *
+ * LATE. Each ring has a head: the tile of the greatest min(event time, Kafka
+ * time) it was given. Future events count, but an account's clock that is ahead
+ * does not make the others late: an event is late, counted and dropped, when
+ * its tile is below head - span. So what a ring holds depends on which events
+ * there were, not on their order, and never on now. Values are exact for a now
+ * from the head's tile on. Calendar days (streak, days_since) do the same with
+ * a span of 400 days. A time more than a day after Kafka's counts as if Kafka's
+ * were a day before it.
+ * last, first, latest and collect know no late: an event of the future is
+ * visible at once.
  *
  * Sums are exact: integers in 64 bits (an overflow makes the value an error),
- * doubles as 128-bit multiples of 1e-9, so order never matters.
+ * doubles as 128-bit multiples of 1e-9, so order never matters. A double that
+ * is infinite or beyond 1e18 makes the sum an error while it is in the window.
+ *
+ * COLLECT. An event sets the entry of its key, or removes it. The greatest
+ * (event time, offset) of a key wins, so order does not matter; removals are
+ * remembered for that, the newest FEATURE_GONE_MAX of them. When one entry more
+ * than `max` comes, the oldest closed one leaves, the oldest of all if none is
+ * closed: that is an overflow, told by the fold and by features_dropped().
  */
 #ifndef SEGMENTD_FEATURES_H
 #define SEGMENTD_FEATURES_H
@@ -50,6 +80,10 @@
 #define FEATURE_KEEP_MAX 32	 /* kept fields of a collect */
 #define FEATURE_COLLECT_MAX 4096 /* entries of a collect */
 #define FEATURE_COLLECT_DEFAULT 256
+#define FEATURE_GONE_MAX 64 /* remembered removals of a collect */
+#define FEATURE_DISTINCT_EXACT 1024
+#define FEATURE_STREAK_MAX 400
+#define FEATURE_IDS 64 /* remembered event ids of an account */
 #define FEATURE_TEXT_MAX                                                       \
 	1024 /* bytes of a stored string; longer is cut at a                   \
 		character and counted */
@@ -87,8 +121,11 @@ struct feature_keep {
 /* One feature as configured. Strings and types are copied. */
 struct feature_def {
 	const char *name; /* "usage.logins_14d": unique */
-	/* Text of all that gives the state its meaning (kind, window, field,
-	 * filter source): another identity is another feature. */
+	/* Text of all that gives the state its meaning and that the other
+	 * members do not tell: the field's path, the filter's source. Another
+	 * identity is another feature. (Kind, window, type and zone are added
+	 * to it here. Kept fields and `max` do not belong in it: a kept field
+	 * that is new starts as null.) */
 	const char *identity;
 	uint32_t input;
 	enum feature_kind kind;
@@ -97,7 +134,8 @@ struct feature_def {
 	const struct type *type; /* of the field; NULL: none */
 	int32_t filter; /* bit that must be set in the event's filters, or -1 */
 	const struct tz *tz; /* streak, days_since; NULL: UTC */
-	/* collect: `slot` is the key */
+	/* collect: `slot` is the key, `key_name` its name in the records */
+	const char *key_name;
 	const struct feature_keep *keep;
 	size_t nkeep;
 	uint32_t max;
@@ -119,8 +157,12 @@ struct feature_set;
 SG_MUSTCHECK enum sg_err
 feature_set_create(const struct feature_def *defs, size_t ndefs,
 	struct feature_set **ret_set, struct sg_fault *why);
+/* After the states that were made with it. */
 void
 feature_set_destroy(struct feature_set *set);
+
+size_t
+feature_count(const struct feature_set *set);
 
 /* The type an expression sees; nullable where the value may be absent. */
 const struct type *
@@ -161,13 +203,21 @@ features_fold(const struct feature_set *set, struct features *features,
  * The value of a feature at `now_ms`: VALUE_ABSENT when there is none,
  * VALUE_ERROR when it cannot be told (overflow). *ret_valid_until_ms is the
  * first instant at which it differs with no event, AT_NEVER (change.h) when it
- * does not; it may be early, never late. Lists lie in `arena`; scalars and
- * texts live until the next fold.
+ * does not; it may be early, never late.
+ *
+ * Valid until: (texts and lists) the next fold of this account, or its
+ *              features_destroy(). `arena` is for what has to be made.
  */
 void
 features_value(const struct feature_set *set, const struct features *features,
 	uint32_t index, int64_t now_ms, struct arena *arena,
 	struct value *ret_value, int64_t *ret_valid_until_ms);
+
+/* Entries of a collect that had to leave since the account began; 0 for other
+ * kinds. */
+uint64_t
+features_dropped(const struct feature_set *set, const struct features *features,
+	uint32_t index);
 
 /* --- the stored form ---------------------------------------------------- */
 

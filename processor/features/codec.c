@@ -1,0 +1,685 @@
+/*
+ * codec.c - the state of an account as bytes, and back.
+ *
+ *      version
+ *      n, n * 8 bytes        hashes of recent event ids, oldest first
+ *      1 bit a unit          is there anything?
+ *      per unit that has something:
+ *        cell      [time, offset], value          (latest: the value)
+ *        ring      head, n, { tile, cells }       ascending
+ *        distinct  head, nsteps { bound, upto }, n { hash, tile }
+ *        collect   dropped, n { closed, time, offset, fields },
+ *                  n { time, offset, key }
+ *        days      head, n { gap, run }
+ *
+ * Times and offsets are differences to the one before, tiles to their head:
+ * one event's marks in twenty units cost a byte or two each. Decoding trusts
+ * nothing: what does not fit is SG_BAD_BLOB, and memory is taken only as the
+ * bytes that fill it are read.
+ *
+ * INVARIANT: a unit is read the same way wherever it goes, so that one that
+ * has no place any more can be read over.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "cell.h"
+#include "collect.h"
+#include "days.h"
+#include "distinct.h"
+#include "layout.h"
+#include "number.h"
+#include "ring.h"
+#include "segmentd/hash.h"
+#include "wire.h"
+
+#define CODEC_VERSION 1
+#define TILE_REACH 32000 /* tiles below a head that 16 bits can tell */
+
+/* --- writing ------------------------------------------------------------ */
+
+static void
+head_write(const struct unit *unit, int32_t head, struct buf *out,
+	struct wire_near *near)
+{
+	int64_t ms = head * tile_ms(unit->width);
+
+	buf_put_zigzag(out, head - tile_of(unit->width, near->ms));
+	near->ms = ms > near->ms ? ms : near->ms;
+}
+
+static void
+stamp_write(
+	int64_t at_ms, int64_t offset, struct buf *out, struct wire_near *near)
+{
+	wire_put_diff(out, at_ms, near->ms);
+	wire_put_diff(out, offset, near->offset);
+	near->ms = at_ms;
+	near->offset = offset;
+}
+
+static void
+cell_write(const struct unit *unit, const struct cell *cell, struct buf *out,
+	struct wire_near *near)
+{
+	if (unit->class != UNIT_LATEST)
+		stamp_write(cell->at_ms, cell->offset, out, near);
+	wire_put_value(out, cell_read(cell), near);
+}
+
+static void
+ring_cells_write(const struct unit *unit, const struct ring *ring, uint32_t i,
+	struct buf *out)
+{
+	i128 n = ring_cell(ring, 0, i);
+
+	if (unit->class == UNIT_COUNT || unit->class == UNIT_SUM)
+		wire_put_i128(out, n);
+	else if (unit->type == TYPE_DOUBLE)
+		wire_put_double(out, number_to_double((int64_t)n));
+	else
+		wire_put_i128(out, n);
+	if (unit->class == UNIT_SUM)
+		wire_put_sum(out, unit->type, ring_cell(ring, 1, i));
+}
+
+static void
+ring_write(const struct unit *unit, const struct ring *ring, struct buf *out,
+	struct wire_near *near)
+{
+	int32_t before = 0;
+
+	head_write(unit, ring->head, out, near);
+	buf_put_varint(out, ring->n);
+	for (uint32_t i = 0; i < ring->n; i++) {
+		int32_t tile = ring_tile(ring, i);
+
+		if (i == 0)
+			buf_put_zigzag(out, tile - ring->head);
+		else
+			buf_put_varint(out, (uint64_t)(tile - before - 1));
+		before = tile;
+		ring_cells_write(unit, ring, i, out);
+	}
+}
+
+static void
+distinct_write(const struct unit *unit, const struct distinct *distinct,
+	struct buf *out, struct wire_near *near)
+{
+	head_write(unit, distinct->head, out, near);
+	buf_put_varint(out, distinct->nsteps);
+	for (uint32_t i = 0; i < distinct->nsteps; i++) {
+		const struct distinct_step *step = &distinct_steps(distinct)[i];
+
+		buf_put_u64(out, step->bound);
+		buf_put_zigzag(out, step->upto - distinct->head);
+	}
+	buf_put_varint(out, distinct->n);
+	for (uint32_t i = 0; i < distinct->n; i++) {
+		buf_put_u64(out, distinct->hashes[i]);
+		buf_put_zigzag(
+			out, distinct->head - distinct_tile(distinct, i));
+	}
+}
+
+static void
+records_write(const struct value *records, uint32_t n, bool is_gone,
+	struct buf *out, struct wire_near *near)
+{
+	buf_put_varint(out, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct entry *entry = collect_entry(records[i]);
+
+		if (!is_gone)
+			buf_put_u8(out, entry->is_closed);
+		stamp_write(entry->at_ms, entry->offset, out, near);
+		for (uint32_t j = 0; j < records[i].len; j++)
+			wire_put_value(out, entry->fields[j], near);
+	}
+}
+
+static void
+days_write(
+	const struct days *days, struct buf *out, const struct wire_near *near)
+{
+	int64_t top = (int64_t)days->head + DAYS_AHEAD;
+	int64_t end = (int64_t)days->head - FEATURE_STREAK_MAX;
+	uint64_t nruns = 0;
+	int64_t free_from = top; /* the first day after the last run */
+
+	buf_put_zigzag(out, days->head - near->ms / CIVIL_DAY_MS);
+	for (int64_t day = top; day >= end; day--)
+		nruns += days_has(days, day) && !days_has(days, day + 1);
+	buf_put_varint(out, nruns);
+	for (int64_t day = top; day >= end; day--) {
+		int64_t last = day;
+
+		if (!days_has(days, day))
+			continue;
+		while (days_has(days, last - 1))
+			last--;
+		buf_put_varint(out, (uint64_t)(free_from - day));
+		buf_put_varint(out, (uint64_t)(day - last));
+		free_from = last - 1;
+		day = last;
+	}
+}
+
+static bool
+unit_is_empty(const struct unit *unit, const union place *place)
+{
+	switch ((enum unit_class)unit->class) {
+	case UNIT_LAST:
+	case UNIT_FIRST:
+	case UNIT_LATEST:
+		return place->cell.v.kind == VALUE_ABSENT;
+	case UNIT_COUNT:
+	case UNIT_SUM:
+	case UNIT_MIN:
+	case UNIT_MAX:
+		return place->ring.n == 0;
+	case UNIT_DISTINCT:
+		return place->distinct.n == 0 && place->distinct.nsteps == 0;
+	case UNIT_COLLECT:
+		return place->collect.nlive == 0 && place->collect.ngone == 0 &&
+		       place->collect.dropped == 0;
+	case UNIT_DAYS:
+	case UNIT_CLASS_COUNT:
+		break;
+	}
+	return !((const struct days *)(const void *)place)->is_set;
+}
+
+static void
+unit_write(const struct unit *unit, const union place *place, struct buf *out,
+	struct wire_near *near)
+{
+	switch ((enum unit_class)unit->class) {
+	case UNIT_LAST:
+	case UNIT_FIRST:
+	case UNIT_LATEST:
+		cell_write(unit, &place->cell, out, near);
+		break;
+	case UNIT_COUNT:
+	case UNIT_SUM:
+	case UNIT_MIN:
+	case UNIT_MAX:
+		ring_write(unit, &place->ring, out, near);
+		break;
+	case UNIT_DISTINCT:
+		distinct_write(unit, &place->distinct, out, near);
+		break;
+	case UNIT_COLLECT:
+		buf_put_varint(out, place->collect.dropped);
+		records_write(place->collect.live, place->collect.nlive, false,
+			out, near);
+		records_write(place->collect.gone, place->collect.ngone, true,
+			out, near);
+		break;
+	case UNIT_DAYS:
+	case UNIT_CLASS_COUNT:
+		days_write((const struct days *)(const void *)place, out, near);
+		break;
+	}
+}
+
+void
+features_encode(const struct feature_set *set, const struct features *features,
+	struct buf *out)
+{
+	struct wire_near near = {0, 0};
+	size_t nbytes = (set->nunits + 7u) / 8;
+	size_t bitmap;
+
+	buf_put_u8(out, CODEC_VERSION);
+	buf_put_varint(out, features->nids);
+	for (uint32_t i = 0; i < features->nids; i++) {
+		uint32_t at = (features->ids_at + i) % features->nids;
+
+		buf_put_u32(out, features->ids[at]);
+		buf_put_u32(out, features->ids[features->ids_cap + at]);
+	}
+	bitmap = out->len;
+	for (size_t i = 0; i < nbytes; i++)
+		buf_put_u8(out, 0);
+	for (uint32_t i = 0; i < set->nunits && !out->is_failed; i++) {
+		const struct unit *unit = &set->units[i];
+		const union place *place = features_look(features, unit);
+
+		if (unit_is_empty(unit, place))
+			continue;
+		out->bytes[bitmap + i / 8] |= (uint8_t)(1u << (i % 8));
+		unit_write(unit, place, out, &near);
+	}
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+/* Where a stored unit goes; `unit` NULL: nowhere, it is read over. */
+struct target {
+	struct features *features;
+	const struct layout_unit *stored;
+	const struct unit *unit;
+	union place *place;
+};
+
+static int32_t
+head_read(const struct layout_unit *stored, struct buf_reader *rd,
+	struct wire_near *near)
+{
+	int64_t head = wire_get_diff(rd, tile_of(stored->width, near->ms));
+
+	if (head < 0 || head > TIME_MAX_MS / tile_ms(stored->width)) {
+		rd->is_bad = true;
+		return 0;
+	}
+	if (head * tile_ms(stored->width) > near->ms)
+		near->ms = head * tile_ms(stored->width);
+	return (int32_t)head;
+}
+
+static void
+stamp_read(struct buf_reader *rd, struct wire_near *near)
+{
+	near->ms = wire_get_diff(rd, near->ms);
+	near->offset = wire_get_diff(rd, near->offset);
+	if (near->ms < 0 || near->ms > TIME_MAX_MS) {
+		rd->is_bad = true;
+		near->ms = 0;
+	}
+}
+
+static enum sg_err
+cell_load(
+	const struct target *to, struct buf_reader *rd, struct wire_near *near)
+{
+	bool is_latest = to->stored->class == UNIT_LATEST;
+	struct cell_put put;
+	struct value v;
+	enum sg_err err;
+	i128 n;
+
+	if (!is_latest)
+		stamp_read(rd, near);
+	v = wire_get_value(rd, to->stored->type, near);
+	if (is_latest && !number_for_order(v, to->stored->type, &n))
+		rd->is_bad = true;
+	if (rd->is_bad || to->unit == NULL)
+		return SG_OK;
+	err = cell_plan(to->features, to->unit, &to->place->cell, v,
+		is_latest ? 0 : near->ms, is_latest ? 0 : near->offset, &put);
+	if (err == SG_OK)
+		cell_apply(to->features, &to->place->cell,
+			is_latest ? 0 : near->ms, is_latest ? 0 : near->offset,
+			&put);
+	return err;
+}
+
+static void
+ring_cells_read(const struct layout_unit *stored, struct buf_reader *rd,
+	i128 ret_cells[2])
+{
+	double d;
+
+	ret_cells[1] = 0;
+	if ((stored->class == UNIT_MIN || stored->class == UNIT_MAX) &&
+		stored->type == TYPE_DOUBLE) {
+		d = wire_get_double(rd);
+		if (isnan(d))
+			rd->is_bad = true;
+		ret_cells[0] = number_from_double(d);
+	} else {
+		ret_cells[0] = wire_get_i128(rd);
+	}
+	if (stored->class == UNIT_SUM)
+		ret_cells[1] = wire_get_sum(rd, stored->type);
+	/* Fewer than 2^63 events, whatever is added to it. */
+	if ((stored->class == UNIT_COUNT || stored->class == UNIT_SUM) &&
+		(ret_cells[0] < 1 || ret_cells[0] > INT64_MAX / 65536))
+		rd->is_bad = true;
+}
+
+/* The next tile of a ring or a step: within reach of the head. */
+static bool
+tile_fits(const struct layout_unit *stored, int32_t head, int64_t tile)
+{
+	return tile >= (int64_t)head - TILE_REACH &&
+	       tile <= (int64_t)head + tiles_ahead(stored->width);
+}
+
+static enum sg_err
+ring_load(
+	const struct target *to, struct buf_reader *rd, struct wire_near *near)
+{
+	int32_t head = head_read(to->stored, rd, near);
+	uint64_t n = buf_get_varint(rd);
+	int64_t tile = 0;
+	enum sg_err err = SG_OK;
+
+	if (to->unit != NULL)
+		to->place->ring.head = head;
+	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
+		i128 cells[2];
+		uint64_t gap = i == 0 ? 0 : buf_get_varint(rd);
+
+		if (i == 0)
+			tile = wire_get_diff(rd, head);
+		else
+			tile += gap > TILE_REACH * 2 ? TILE_REACH * 4
+						     : (int64_t)gap + 1;
+		if (!tile_fits(to->stored, head, tile))
+			rd->is_bad = true;
+		ring_cells_read(to->stored, rd, cells);
+		if (!rd->is_bad && to->unit != NULL &&
+			tile >= head - to->unit->span)
+			err = ring_append(to->features, to->unit,
+				&to->place->ring, (int32_t)tile, cells);
+	}
+	return err;
+}
+
+static enum sg_err
+steps_load(const struct target *to, struct buf_reader *rd, int32_t head)
+{
+	uint64_t n = buf_get_varint(rd);
+	struct distinct_step last = {0, INT32_MIN};
+	enum sg_err err = SG_OK;
+
+	if (n > DISTINCT_STEPS_MAX)
+		rd->is_bad = true;
+	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
+		uint64_t bound = buf_get_u64(rd);
+		int64_t upto = wire_get_diff(rd, head);
+
+		if (bound <= last.bound || upto <= last.upto ||
+			!tile_fits(to->stored, head, upto)) {
+			rd->is_bad = true;
+			break;
+		}
+		last = (struct distinct_step){bound, (int32_t)upto};
+		if (to->unit != NULL)
+			err = distinct_append_step(
+				to->features, &to->place->distinct, last);
+	}
+	return err;
+}
+
+/* Ascending by hash, then tile; up to the head one tile of a hash only. */
+static bool
+member_fits(uint64_t hash, int64_t tile, uint64_t last_hash, int64_t last_tile,
+	int32_t head)
+{
+	if (hash != last_hash)
+		return hash > last_hash;
+	return tile > last_tile && tile > head;
+}
+
+static enum sg_err
+distinct_load(
+	const struct target *to, struct buf_reader *rd, struct wire_near *near)
+{
+	int32_t head = head_read(to->stored, rd, near);
+	enum sg_err err;
+	uint64_t last_hash = 0;
+	int64_t last_tile = INT64_MIN;
+	uint64_t n;
+
+	if (to->unit != NULL)
+		to->place->distinct.head = head;
+	err = steps_load(to, rd, head);
+	n = buf_get_varint(rd);
+	if (n > FEATURE_DISTINCT_EXACT)
+		rd->is_bad = true;
+	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
+		uint64_t hash = buf_get_u64(rd);
+		int64_t tile = wire_get_diff(rd, 0);
+
+		tile = tile > TILE_REACH * 2 || tile < -TILE_REACH * 2
+			       ? INT64_MAX
+			       : head - tile;
+		if (!tile_fits(to->stored, head, tile) ||
+			(i > 0 && !member_fits(hash, tile, last_hash, last_tile,
+					  head)))
+			rd->is_bad = true;
+		last_hash = hash;
+		last_tile = tile;
+		if (!rd->is_bad && to->unit != NULL)
+			err = distinct_append(to->features,
+				&to->place->distinct, hash, (int32_t)tile);
+	}
+	if (!rd->is_bad && to->unit != NULL && err == SG_OK)
+		distinct_compact(to->unit, &to->place->distinct, head);
+	return err;
+}
+
+/* The fields as stored become those of today's unit. */
+static enum sg_err
+record_load(const struct target *to, const struct value *stored, bool is_gone,
+	bool is_closed, const struct wire_near *near)
+{
+	struct value fields[1 + FEATURE_KEEP_MAX];
+	size_t n = is_gone ? 1 : 1 + (size_t)to->unit->nkeep;
+	bool is_cut = false;
+	struct entry *entry;
+
+	fields[0] = stored[0];
+	for (size_t i = 1; i < n; i++)
+		fields[i] = value_null();
+	for (uint32_t i = 0; i < to->stored->nkeep && !is_gone; i++) {
+		int8_t today = to->stored->keep[i];
+
+		if (today >= 0 && (uint32_t)today < to->unit->nkeep)
+			fields[1 + today] = stored[1 + i];
+	}
+	entry = collect_make(to->features, fields, n, &is_cut);
+	if (entry == NULL)
+		return SG_NOMEM;
+	entry->at_ms = near->ms;
+	entry->offset = near->offset;
+	entry->is_closed = is_closed;
+	return collect_append(
+		to->features, &to->place->collect, entry, n, is_gone);
+}
+
+static enum sg_err
+records_load(const struct target *to, bool is_gone, struct buf_reader *rd,
+	struct wire_near *near)
+{
+	struct value fields[1 + FEATURE_KEEP_MAX];
+	struct value last = value_null();
+	uint64_t n = buf_get_varint(rd);
+	enum sg_err err = SG_OK;
+
+	if (n > (is_gone ? FEATURE_GONE_MAX : FEATURE_COLLECT_MAX))
+		rd->is_bad = true;
+	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
+		uint8_t is_closed = is_gone ? 0 : buf_get_u8(rd);
+
+		stamp_read(rd, near);
+		fields[0] = wire_get_value(rd, to->stored->type, near);
+		for (uint32_t j = 0; j < to->stored->nkeep && !is_gone; j++)
+			fields[1 + j] = wire_get_value(
+				rd, to->stored->keep_type[j], near);
+		if (fields[0].kind == VALUE_NULL || is_closed > 1 ||
+			(i > 0 && collect_key_order(fields[0], last) <= 0))
+			rd->is_bad = true;
+		last = fields[0];
+		if (!rd->is_bad && to->unit != NULL)
+			err = record_load(
+				to, fields, is_gone, is_closed != 0, near);
+	}
+	return err;
+}
+
+static enum sg_err
+collect_load(
+	const struct target *to, struct buf_reader *rd, struct wire_near *near)
+{
+	uint64_t dropped = buf_get_varint(rd);
+	enum sg_err err;
+
+	if (dropped > UINT32_MAX)
+		rd->is_bad = true;
+	err = records_load(to, false, rd, near);
+	if (err == SG_OK)
+		err = records_load(to, true, rd, near);
+	if (err == SG_OK && !rd->is_bad && to->unit != NULL) {
+		to->place->collect.dropped = (uint32_t)dropped;
+		collect_trim(to->features, to->unit, &to->place->collect);
+	}
+	return err;
+}
+
+static void
+days_load(const struct target *to, struct buf_reader *rd,
+	const struct wire_near *near)
+{
+	int64_t head = wire_get_diff(rd, near->ms / CIVIL_DAY_MS);
+	uint64_t nruns = buf_get_varint(rd);
+	int64_t day = head + DAYS_AHEAD;
+	int64_t end = head - FEATURE_STREAK_MAX;
+	bool is_changed;
+
+	if (head < -1 || head > TIME_MAX_MS / CIVIL_DAY_MS + 1) {
+		rd->is_bad = true;
+		return;
+	}
+	for (uint64_t i = 0; i < nruns && !rd->is_bad; i++) {
+		uint64_t gap = buf_get_varint(rd);
+		uint64_t run = buf_get_varint(rd);
+
+		if (gap > (uint64_t)(day - end) ||
+			run > (uint64_t)(day - end) - gap) {
+			rd->is_bad = true;
+			return;
+		}
+		day -= (int64_t)gap;
+		for (uint64_t j = 0; j <= run; j++, day--) {
+			if (to->unit != NULL)
+				(void)days_add(place_days(to->place),
+					(int32_t)day, (int32_t)head,
+					&is_changed);
+		}
+		/* Where the last run ends at the last day, none may follow. */
+		if (day < end && i + 1 < nruns)
+			rd->is_bad = true;
+	}
+}
+
+static enum sg_err
+unit_load(
+	const struct target *to, struct buf_reader *rd, struct wire_near *near)
+{
+	switch ((enum unit_class)to->stored->class) {
+	case UNIT_LAST:
+	case UNIT_FIRST:
+	case UNIT_LATEST:
+		return cell_load(to, rd, near);
+	case UNIT_COUNT:
+	case UNIT_SUM:
+	case UNIT_MIN:
+	case UNIT_MAX:
+		return ring_load(to, rd, near);
+	case UNIT_DISTINCT:
+		return distinct_load(to, rd, near);
+	case UNIT_COLLECT:
+		return collect_load(to, rd, near);
+	case UNIT_DAYS:
+	case UNIT_CLASS_COUNT:
+		break;
+	}
+	days_load(to, rd, near);
+	return SG_OK;
+}
+
+/* Into each of its targets that has nothing yet, from the same bytes. */
+static enum sg_err
+unit_load_all(const struct feature_set *set, struct features *features,
+	const struct layout_unit *stored, struct buf_reader *rd,
+	struct wire_near *near)
+{
+	struct buf_reader start = *rd;
+	struct wire_near start_near = *near;
+	struct target to = {.features = features, .stored = stored};
+	enum sg_err err = SG_OK;
+	bool is_read = false;
+
+	for (unsigned i = 0; i < stored->ntargets && err == SG_OK; i++) {
+		to.unit = &set->units[stored->targets[i]];
+		to.place = features_place(features, to.unit);
+		if (!unit_is_empty(to.unit, to.place))
+			continue;
+		*rd = start;
+		*near = start_near;
+		err = unit_load(&to, rd, near);
+		is_read = true;
+	}
+	if (is_read || err != SG_OK)
+		return err;
+	to.unit = NULL;
+	to.place = NULL;
+	return unit_load(&to, rd, near);
+}
+
+static enum sg_err
+ids_load(struct features *features, struct buf_reader *rd)
+{
+	uint64_t n = buf_get_varint(rd);
+	enum sg_err err = SG_OK;
+
+	if (n > FEATURE_IDS)
+		rd->is_bad = true;
+	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
+		uint64_t id = buf_get_u64(rd);
+
+		err = features_ids_reserve(features);
+		if (err == SG_OK && !rd->is_bad)
+			features_ids_push(features, id);
+	}
+	return err;
+}
+
+static enum sg_err
+state_load(const struct feature_set *set, const struct layout_unit *units,
+	uint32_t nunits, struct buf_reader *rd, struct features *features)
+{
+	struct wire_near near = {0, 0};
+	const uint8_t *bitmap;
+	enum sg_err err;
+
+	if (buf_get_u8(rd) != CODEC_VERSION)
+		return SG_BAD_BLOB;
+	err = ids_load(features, rd);
+	bitmap = buf_get_bytes(rd, (nunits + 7u) / 8);
+	if (bitmap == NULL)
+		return err == SG_OK ? SG_BAD_BLOB : err;
+	for (uint32_t i = 0; i < nunits && err == SG_OK && !rd->is_bad; i++) {
+		if ((bitmap[i / 8] >> (i % 8) & 1) != 0)
+			err = unit_load_all(
+				set, features, &units[i], rd, &near);
+	}
+	return err == SG_OK && rd->is_bad ? SG_BAD_BLOB : err;
+}
+
+enum sg_err
+features_decode(const struct feature_set *set,
+	const struct features_layout *layout, struct buf_reader *rd,
+	struct features **ret_features)
+{
+	struct features *features = NULL;
+	enum sg_err err = features_create(set, &features);
+
+	if (err != SG_OK)
+		return err;
+	err = layout == NULL
+		      ? state_load(set, set->layout, set->nunits, rd, features)
+		      : state_load(set, layout->units, layout->nunits, rd,
+				features);
+	if (err != SG_OK) {
+		features_destroy(features);
+		return err;
+	}
+	*ret_features = features;
+	return SG_OK;
+}

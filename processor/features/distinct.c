@@ -1,0 +1,414 @@
+/*
+ * distinct.c - which values were seen, and in which tile last.
+ *
+ * Members are hashes, ascending, each with the newest tile at or below the
+ * head in which it was seen; tiles above the head (events of the future) are
+ * members beside it until the head reaches them.
+ *
+ *      +----+----+----+------+----+----+----+------+---------------------+
+ *      | h0 | h1 | h2 | free | t0 | t1 | t2 | free | steps, if at its cap |
+ *      +----+----+----+------+----+----+----+------+---------------------+
+ *        64 bits each          16 bits each
+ *
+ * A window's count is the number of members whose tile is in it: exact, as
+ * long as no member had to go. Of more than FEATURE_DISTINCT_EXACT members the
+ * one with the greatest hash goes (bottom-k), and a step notes that windows
+ * which begin at or below its tile know hashes below its own only: `m` of
+ * them mean m * 2^64 / bound, with a relative error of 1 / sqrt(m). A step
+ * leaves with its tile, so that after a burst the count becomes exact again.
+ *
+ * INVARIANTS
+ *  - steps ascend in both tile and bound: what is known of a window that
+ *    begins at a tile is known of all that begin later;
+ *  - a bound may be lowered at any time (members beyond it are ignored), which
+ *    is how two steps become one when there are too many.
+ */
+#include "distinct.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "number.h"
+#include "segmentd/hash.h"
+
+#define CAP_MAX (FEATURE_DISTINCT_EXACT + 1)
+
+bool
+distinct_hash(struct value v, unsigned type, uint64_t *ret_hash)
+{
+	if (!number_is_of(v, type))
+		return false;
+	switch ((enum value_kind)v.kind) {
+	case VALUE_STRING:
+	case VALUE_BYTES:
+		*ret_hash = hash_bytes(v.as.s, v.len);
+		break;
+	case VALUE_DOUBLE:
+		if (isnan(v.as.d))
+			return false;
+		/* 0 and -0 are one number. */
+		*ret_hash =
+			hash_u64((uint64_t)number_from_double(v.as.d + 0.0));
+		break;
+	case VALUE_TIMESTAMP:
+	case VALUE_DURATION:
+		*ret_hash = hash_mix(v.as.u, v.nanos);
+		break;
+	default:
+		*ret_hash = hash_u64(v.as.u);
+		break;
+	}
+	return true;
+}
+
+/* --- memory ------------------------------------------------------------- */
+
+static size_t
+heap_bytes(uint16_t cap)
+{
+	size_t bytes = cap * (sizeof(uint64_t) + sizeof(uint16_t));
+
+	if (cap < CAP_MAX)
+		return bytes;
+	return (bytes + 7) / 8 * 8 +
+	       DISTINCT_STEPS_MAX * sizeof(struct distinct_step);
+}
+
+static uint16_t *
+distinct_tiles(const struct distinct *distinct)
+{
+	return (uint16_t *)(void *)(distinct->hashes + distinct->cap);
+}
+
+static struct distinct_step *
+steps_mut(const struct distinct *distinct)
+{
+	uint8_t *bytes = (uint8_t *)distinct->hashes;
+	size_t at = heap_bytes(CAP_MAX) -
+		    DISTINCT_STEPS_MAX * sizeof(struct distinct_step);
+
+	return (struct distinct_step *)(void *)(bytes + at);
+}
+
+const struct distinct_step *
+distinct_steps(const struct distinct *distinct)
+{
+	return steps_mut(distinct);
+}
+
+int32_t
+distinct_tile(const struct distinct *distinct, uint32_t i)
+{
+	uint16_t low = distinct_tiles(distinct)[i];
+
+	return distinct->head +
+	       (int16_t)(uint16_t)(low - (uint16_t)distinct->head);
+}
+
+void
+distinct_fini(struct features *features, struct distinct *distinct)
+{
+	features_free(features, distinct->hashes, heap_bytes(distinct->cap));
+	*distinct = (struct distinct){0};
+}
+
+static enum sg_err
+distinct_reserve(struct features *features, struct distinct *distinct, size_t n)
+{
+	struct distinct grown = *distinct;
+	size_t cap = n + n / 2;
+
+	if (n <= distinct->cap)
+		return SG_OK;
+	cap = cap < 3 ? 3 : cap > CAP_MAX ? CAP_MAX : cap;
+	grown.cap = (uint16_t)cap;
+	grown.hashes = features_alloc(features, heap_bytes(grown.cap));
+	if (grown.hashes == NULL)
+		return SG_NOMEM;
+	if (distinct->n > 0) {
+		memcpy(grown.hashes, distinct->hashes,
+			distinct->n * sizeof(uint64_t));
+		memcpy(distinct_tiles(&grown), distinct_tiles(distinct),
+			distinct->n * sizeof(uint16_t));
+	}
+	features_free(features, distinct->hashes, heap_bytes(distinct->cap));
+	*distinct = grown;
+	return SG_OK;
+}
+
+/* --- steps -------------------------------------------------------------- */
+
+/* What bounds windows that begin at `tile`; NULL: all members are known. */
+static const struct distinct_step *
+distinct_step_at(const struct distinct *distinct, int64_t tile)
+{
+	for (uint32_t i = 0; i < distinct->nsteps; i++) {
+		if (tile <= distinct_steps(distinct)[i].upto)
+			return &distinct_steps(distinct)[i];
+	}
+	return NULL;
+}
+
+/* A member is of use only below the bound of its own tile: the windows it
+ * counts in begin no later. */
+static bool
+is_beyond(const struct distinct *distinct, uint64_t hash, int64_t tile)
+{
+	const struct distinct_step *step = distinct_step_at(distinct, tile);
+
+	return step != NULL && hash >= step->bound;
+}
+
+/* From now on hashes from `bound` on are unknown up to tile `upto`. True when
+ * other members have become useless by it. */
+static bool
+steps_lower(struct distinct *distinct, int32_t upto, uint64_t bound)
+{
+	struct distinct_step *steps = steps_mut(distinct);
+	struct distinct_step all[DISTINCT_STEPS_MAX + 1];
+	bool is_merged = false;
+	uint32_t n = 0;
+	uint32_t i = 0;
+
+	/* Those below that know less stay, those that know more are lowered:
+	 * they become part of the new one. */
+	for (; i < distinct->nsteps && steps[i].upto < upto; i++) {
+		if (steps[i].bound < bound)
+			all[n++] = steps[i];
+	}
+	if (i == distinct->nsteps || steps[i].bound > bound)
+		all[n++] = (struct distinct_step){bound, upto};
+	if (i < distinct->nsteps && steps[i].upto == upto &&
+		steps[i].bound > bound)
+		i++;
+	for (; i < distinct->nsteps; i++)
+		all[n++] = steps[i];
+	if (n > DISTINCT_STEPS_MAX) { /* the two oldest become one */
+		all[1].bound = all[0].bound;
+		memmove(&all[0], &all[1], (--n) * sizeof(all[0]));
+		is_merged = true;
+	}
+	memcpy(steps, all, n * sizeof(all[0]));
+	distinct->nsteps = (uint16_t)n;
+	return is_merged;
+}
+
+/* --- members ------------------------------------------------------------ */
+
+/* The first member whose hash is not below `hash`. */
+static uint32_t
+distinct_find(const struct distinct *distinct, uint64_t hash)
+{
+	const uint64_t *hashes = distinct->hashes;
+	uint32_t low = 0;
+	uint32_t n = distinct->n;
+
+	while (n > 0) {
+		uint32_t half = n / 2;
+
+		if (hashes[low + half] < hash) {
+			low += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return low;
+}
+
+static void
+distinct_insert(
+	struct distinct *distinct, uint32_t at, uint64_t hash, int32_t tile)
+{
+	uint16_t *tiles = distinct_tiles(distinct);
+	size_t rest = distinct->n - at;
+
+	memmove(&distinct->hashes[at + 1], &distinct->hashes[at],
+		rest * sizeof(uint64_t));
+	memmove(&tiles[at + 1], &tiles[at], rest * sizeof(uint16_t));
+	distinct->hashes[at] = hash;
+	tiles[at] = (uint16_t)tile;
+	distinct->n++;
+	distinct->nahead =
+		(uint16_t)(distinct->nahead + (tile > distinct->head));
+}
+
+void
+distinct_compact(
+	const struct unit *unit, struct distinct *distinct, int32_t head)
+{
+	uint16_t *tiles = distinct_tiles(distinct);
+	struct distinct_step *steps =
+		distinct->nsteps > 0 ? steps_mut(distinct) : NULL;
+	int32_t least = head - unit->span;
+	uint32_t nsteps = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < distinct->nsteps; i++) {
+		if (steps[i].upto >= least)
+			steps[nsteps++] = steps[i];
+	}
+	distinct->nsteps = (uint16_t)nsteps;
+	distinct->nahead = 0;
+	for (uint32_t i = 0; i < distinct->n; i++) {
+		uint64_t hash = distinct->hashes[i];
+		int32_t tile = distinct_tile(distinct, i);
+
+		/* Of one hash the tiles ascend: up to the head the last one
+		 * replaces those before it. */
+		if (n > 0 && distinct->hashes[n - 1] == hash && tile <= head)
+			n--;
+		if (tile < least || is_beyond(distinct, hash, tile))
+			continue;
+		distinct->hashes[n] = hash;
+		tiles[n++] = (uint16_t)tile;
+		distinct->nahead = (uint16_t)(distinct->nahead + (tile > head));
+	}
+	distinct->n = (uint16_t)n;
+	distinct->head = head;
+}
+
+/* The greatest hash goes. */
+static void
+distinct_evict(const struct unit *unit, struct distinct *distinct)
+{
+	uint64_t hash = distinct->hashes[distinct->n - 1];
+	int32_t upto = INT32_MIN;
+
+	while (distinct->n > 0 && distinct->hashes[distinct->n - 1] == hash) {
+		int32_t tile = distinct_tile(distinct, distinct->n - 1u);
+
+		upto = tile > upto ? tile : upto;
+		distinct->n--;
+		distinct->nahead =
+			(uint16_t)(distinct->nahead - (tile > distinct->head));
+	}
+	if (steps_lower(distinct, upto, hash))
+		distinct_compact(unit, distinct, distinct->head);
+}
+
+/* --- adding ------------------------------------------------------------- */
+
+enum sg_err
+distinct_plan(struct features *features, const struct unit *unit,
+	struct distinct *distinct, uint64_t hash, int32_t tile, int32_t head,
+	struct distinct_put *put)
+{
+	if (distinct->n > 0 && distinct->head > head)
+		head = distinct->head;
+	*put = (struct distinct_put){.hash = hash,
+		.tile = tile,
+		.head = head,
+		.is_late = tile < head - unit->span};
+	if (put->is_late)
+		return SG_OK;
+	return distinct_reserve(features, distinct, (size_t)distinct->n + 1);
+}
+
+/* True when the member is new or its tile moves. */
+static bool
+distinct_add(struct distinct *distinct, uint64_t hash, int32_t tile)
+{
+	uint32_t at = distinct_find(distinct, hash);
+
+	for (; at < distinct->n && distinct->hashes[at] == hash; at++) {
+		int32_t old = distinct_tile(distinct, at);
+
+		if (old == tile)
+			return false;
+		if (old <= distinct->head && tile <= distinct->head) {
+			if (old > tile)
+				return false;
+			distinct_tiles(distinct)[at] = (uint16_t)tile;
+			return true;
+		}
+		if (old > tile)
+			break;
+	}
+	distinct_insert(distinct, at, hash, tile);
+	return true;
+}
+
+bool
+distinct_apply(const struct unit *unit, struct distinct *distinct,
+	const struct distinct_put *put)
+{
+	bool is_changed = false;
+
+	if (put->is_late)
+		return false;
+	if (distinct->n == 0)
+		distinct->head = put->head;
+	if (distinct->head != put->head)
+		distinct_compact(unit, distinct, put->head);
+	if (!is_beyond(distinct, put->hash, put->tile))
+		is_changed = distinct_add(distinct, put->hash, put->tile);
+	while (distinct->n > FEATURE_DISTINCT_EXACT)
+		distinct_evict(unit, distinct);
+	return is_changed;
+}
+
+enum sg_err
+distinct_append(struct features *features, struct distinct *distinct,
+	uint64_t hash, int32_t tile)
+{
+	enum sg_err err =
+		distinct_reserve(features, distinct, (size_t)distinct->n + 1);
+
+	if (err != SG_OK)
+		return err;
+	distinct_insert(distinct, distinct->n, hash, tile);
+	return SG_OK;
+}
+
+enum sg_err
+distinct_append_step(struct features *features, struct distinct *distinct,
+	struct distinct_step step)
+{
+	enum sg_err err = distinct_reserve(features, distinct, CAP_MAX);
+
+	if (err != SG_OK)
+		return err;
+	steps_mut(distinct)[distinct->nsteps++] = step;
+	return SG_OK;
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+struct distinct_count
+distinct_count(const struct distinct *distinct, int64_t low, int64_t high)
+{
+	struct distinct_count count = {.oldest = INT64_MAX, .ahead = INT64_MAX};
+	const struct distinct_step *step = distinct_step_at(distinct, low);
+	bool was_counted = false;
+	uint64_t last = 0;
+
+	count.is_estimate = step != NULL;
+	for (uint32_t i = 0; i < distinct->n; i++) {
+		uint64_t hash = distinct->hashes[i];
+		int64_t tile = distinct_tile(distinct, i);
+
+		if (step != NULL && hash >= step->bound)
+			break;
+		if (tile > high) {
+			count.ahead = tile < count.ahead ? tile : count.ahead;
+			continue;
+		}
+		if (tile < low)
+			continue;
+		count.oldest = tile < count.oldest ? tile : count.oldest;
+		count.n += !was_counted || hash != last;
+		was_counted = true;
+		last = hash;
+	}
+	if (step != NULL) {
+		uint64_t bound = step->bound == 0 ? 1 : step->bound;
+		unsigned __int128 n = (unsigned __int128)count.n << 64;
+
+		count.n = (uint64_t)((n + bound / 2) / bound);
+		/* When its tile leaves, more is known. */
+		if (step->upto < count.oldest)
+			count.oldest = step->upto;
+	}
+	return count;
+}

@@ -1,0 +1,265 @@
+/*
+ * read.c - the value of a feature at an instant, and until when it holds.
+ *
+ * A window at `now` is the tiles [floor((now - window) / w), floor(now / w)].
+ * Tiles ascend, so the first one that is in it is the first to leave, and the
+ * first one above it the next to enter: valid_until is the earlier of the two.
+ */
+#include "cell.h"
+#include "days.h"
+#include "distinct.h"
+#include "number.h"
+#include "ring.h"
+#include "segmentd/change.h"
+
+/* What a window of a ring holds at an instant. */
+struct view {
+	uint32_t from;
+	uint32_t to;
+	int64_t until_ms;
+};
+
+static int64_t
+floor_tile(unsigned width, int64_t ms)
+{
+	return ms >= 0 ? tile_of(width, ms)
+		       : -tile_of(width, -ms + tile_ms(width) - 1);
+}
+
+static int64_t
+leave_ms(const struct unit *unit, int64_t tile, int64_t window_ms)
+{
+	return (tile + 1) * tile_ms(unit->width) + window_ms;
+}
+
+static struct view
+view_at(const struct unit *unit, const struct ring *ring, int64_t window_ms,
+	int64_t now_ms)
+{
+	struct view view = {.until_ms = AT_NEVER};
+	int64_t at_ms;
+
+	if (ring->n == 0)
+		return view;
+	view.from =
+		ring_find(ring, floor_tile(unit->width, now_ms - window_ms));
+	view.to = ring_find(ring, floor_tile(unit->width, now_ms) + 1);
+	if (view.from < view.to)
+		view.until_ms =
+			leave_ms(unit, ring_tile(ring, view.from), window_ms);
+	if (view.to < ring->n) {
+		at_ms = ring_tile(ring, view.to) * tile_ms(unit->width);
+		view.until_ms = at_ms < view.until_ms ? at_ms : view.until_ms;
+	}
+	return view;
+}
+
+/* The count of a view, or the sum of its field. */
+static i128
+view_sum(const struct unit *unit, const struct ring *ring, struct view view)
+{
+	unsigned col = unit->class == UNIT_SUM ? 1 : 0;
+
+	return view.from < view.to ? ring_sum(ring, col, view.from, view.to)
+				   : 0;
+}
+
+static struct value
+read_mean(const struct unit *unit, const struct ring *ring, struct view view)
+{
+	struct value error = value_error("the sum does not fit its type");
+	i128 sum;
+
+	if (view.from >= view.to)
+		return value_absent();
+	sum = ring_sum(ring, 1, view.from, view.to);
+	if (sum == SUM_ERROR)
+		return error;
+	return value_double(number_sum_double(unit->type, sum) /
+			    (double)ring_sum(ring, 0, view.from, view.to));
+}
+
+static unsigned
+ratio_type(const struct unit *unit)
+{
+	return unit->class == UNIT_SUM ? unit->type : TYPE_INT;
+}
+
+static struct value
+read_rate(const struct unit *unit, const struct ring *ring, struct view view,
+	double days)
+{
+	i128 sum = view_sum(unit, ring, view);
+
+	if (sum == SUM_ERROR)
+		return value_error("the sum does not fit its type");
+	return value_double(number_sum_double(ratio_type(unit), sum) / days);
+}
+
+static struct value
+read_trend(const struct feature *feature, const struct unit *unit,
+	const struct ring *ring, struct view *view, int64_t now_ms)
+{
+	struct view before = view_at(
+		unit, ring, feature->window_ms, now_ms - feature->window_ms);
+	i128 sum = view_sum(unit, ring, *view);
+	i128 sum_before = view_sum(unit, ring, before);
+
+	if (before.until_ms != AT_NEVER &&
+		before.until_ms + feature->window_ms < view->until_ms)
+		view->until_ms = before.until_ms + feature->window_ms;
+	if (sum == SUM_ERROR || sum_before == SUM_ERROR)
+		return value_error("the sum does not fit its type");
+	if (sum_before == 0)
+		return value_absent();
+	return value_double(number_sum_double(ratio_type(unit), sum) /
+			    number_sum_double(ratio_type(unit), sum_before));
+}
+
+static struct value
+read_ring(const struct feature *feature, const struct unit *unit,
+	const struct ring *ring, int64_t now_ms, int64_t *ret_until_ms)
+{
+	struct view view = view_at(unit, ring, feature->window_ms, now_ms);
+	struct value v;
+
+	switch (feature->kind) {
+	case FEATURE_count:
+		v = value_int((int64_t)view_sum(unit, ring, view));
+		break;
+	case FEATURE_sum:
+		v = number_sum_value(unit->type, view_sum(unit, ring, view));
+		break;
+	case FEATURE_mean:
+		v = read_mean(unit, ring, view);
+		break;
+	case FEATURE_rate:
+		v = read_rate(unit, ring, view, feature->days);
+		break;
+	case FEATURE_trend:
+		v = read_trend(feature, unit, ring, &view, now_ms);
+		break;
+	default:
+		v = value_absent();
+		if (view.from >= view.to)
+			break;
+		v = number_order_value(unit->type,
+			unit->class == UNIT_MIN
+				? ring_min(ring, view.from, view.to)
+				: ring_max(ring, view.from, view.to));
+		break;
+	}
+	*ret_until_ms = view.until_ms;
+	return v;
+}
+
+static struct value
+read_distinct(const struct feature *feature, const struct unit *unit,
+	const struct distinct *distinct, int64_t now_ms, int64_t *ret_until_ms)
+{
+	struct distinct_count count = distinct_count(distinct,
+		floor_tile(unit->width, now_ms - feature->window_ms),
+		floor_tile(unit->width, now_ms));
+
+	if (count.oldest != INT64_MAX)
+		*ret_until_ms =
+			leave_ms(unit, count.oldest, feature->window_ms);
+	if (count.ahead != INT64_MAX &&
+		count.ahead * tile_ms(unit->width) < *ret_until_ms)
+		*ret_until_ms = count.ahead * tile_ms(unit->width);
+	return value_int((int64_t)count.n);
+}
+
+static int64_t
+days_value(const struct feature *feature, const struct days *days, int64_t day)
+{
+	int64_t newest;
+
+	if (feature->kind == FEATURE_streak)
+		return days_streak(days, day);
+	newest = days_newest(days, day);
+	return newest == INT64_MIN ? -1 : day - newest;
+}
+
+/* A day without any event to come changes a streak at most twice more. */
+static struct value
+read_days(const struct feature *feature, const struct unit *unit,
+	const struct days *days, int64_t now_ms, int64_t *ret_until_ms)
+{
+	int64_t today = days_local(unit->tz, now_ms);
+	int64_t n = days_value(feature, days, today);
+	int64_t last = (int64_t)days->head + DAYS_AHEAD + 2;
+
+	if (!days->is_set)
+		return feature->kind == FEATURE_streak ? value_int(0)
+						       : value_absent();
+	if (feature->kind == FEATURE_days_since && n >= 0) {
+		*ret_until_ms = days_begin_ms(unit->tz, today + 1);
+		return value_int(n);
+	}
+	/* Before the first day with an event nothing changes until then. */
+	for (int64_t day = today + 1 > last - 500 ? today + 1 : last - 500;
+		day <= last; day++) {
+		if (days_value(feature, days, day) != n) {
+			*ret_until_ms = days_begin_ms(unit->tz, day);
+			break;
+		}
+	}
+	return n < 0 ? value_absent() : value_int(n);
+}
+
+void
+features_value(const struct feature_set *set, const struct features *features,
+	uint32_t index, int64_t now_ms, struct arena *arena,
+	struct value *ret_value, int64_t *ret_valid_until_ms)
+{
+	const struct feature *feature = &set->features[index];
+	const struct unit *unit = &set->units[feature->unit];
+	const union place *place = features_look(features, unit);
+
+	(void)arena;
+	now_ms = now_ms < 0		    ? 0
+		 : now_ms > 2 * TIME_MAX_MS ? 2 * TIME_MAX_MS
+					    : now_ms;
+	*ret_valid_until_ms = AT_NEVER;
+	switch ((enum unit_class)unit->class) {
+	case UNIT_LAST:
+	case UNIT_FIRST:
+	case UNIT_LATEST:
+		*ret_value = cell_read(&place->cell);
+		break;
+	case UNIT_COUNT:
+	case UNIT_SUM:
+	case UNIT_MIN:
+	case UNIT_MAX:
+		*ret_value = read_ring(feature, unit, &place->ring, now_ms,
+			ret_valid_until_ms);
+		break;
+	case UNIT_DISTINCT:
+		*ret_value = read_distinct(feature, unit, &place->distinct,
+			now_ms, ret_valid_until_ms);
+		break;
+	case UNIT_COLLECT:
+		*ret_value = (struct value){.kind = VALUE_LIST,
+			.len = place->collect.nlive,
+			.as = {.items = place->collect.live}};
+		break;
+	case UNIT_DAYS:
+	case UNIT_CLASS_COUNT:
+		*ret_value = read_days(feature, unit,
+			(const struct days *)(const void *)place, now_ms,
+			ret_valid_until_ms);
+		break;
+	}
+}
+
+uint64_t
+features_dropped(const struct feature_set *set, const struct features *features,
+	uint32_t index)
+{
+	const struct unit *unit = &set->units[set->features[index].unit];
+
+	if (unit->class != UNIT_COLLECT)
+		return 0;
+	return features_look(features, unit)->collect.dropped;
+}

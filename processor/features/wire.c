@@ -1,0 +1,259 @@
+#include "wire.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "number.h"
+
+#define NANO INT64_C(1000000000)
+#define NANOS_PER_MS 1000000
+#define VARINT_BITS 7
+#define I128_BITS 128
+
+/* Stored: append only. */
+enum wire_tag {
+	TAG_NULL,
+	TAG_FALSE,
+	TAG_TRUE,
+	TAG_INT,
+	TAG_UINT,
+	TAG_DOUBLE,
+	TAG_STRING,
+	TAG_BYTES,
+	TAG_TIME_MS, /* as a difference */
+	TAG_TIME,    /* seconds, nanoseconds */
+	TAG_DURATION,
+};
+
+void
+wire_put_i128(struct buf *out, i128 n)
+{
+	unsigned __int128 rest = ((unsigned __int128)n << 1) ^
+				 (n < 0 ? ~(unsigned __int128)0 : 0);
+
+	if (rest <= UINT64_MAX) {
+		buf_put_varint(out, (uint64_t)rest);
+		return;
+	}
+	while (rest >= 0x80) {
+		buf_put_u8(out, (uint8_t)(rest | 0x80));
+		rest >>= VARINT_BITS;
+	}
+	buf_put_u8(out, (uint8_t)rest);
+}
+
+i128
+wire_get_i128(struct buf_reader *rd)
+{
+	unsigned __int128 n = 0;
+	uint8_t byte = 0x80;
+
+	for (unsigned shift = 0; shift < I128_BITS && byte >= 0x80;
+		shift += VARINT_BITS) {
+		byte = buf_get_u8(rd);
+		n |= (unsigned __int128)(byte & 0x7f) << shift;
+	}
+	if (byte >= 0x80)
+		rd->is_bad = true;
+	return (i128)((n >> 1) ^ ((n & 1) != 0 ? ~(unsigned __int128)0 : 0));
+}
+
+/* The fraction's zeros come to the front, where a varint leaves them out. */
+void
+wire_put_double(struct buf *out, double d)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &d, sizeof(bits));
+	buf_put_varint(out, __builtin_bswap64(bits));
+}
+
+double
+wire_get_double(struct buf_reader *rd)
+{
+	uint64_t bits = __builtin_bswap64(buf_get_varint(rd));
+	double d;
+
+	memcpy(&d, &bits, sizeof(d));
+	return d;
+}
+
+void
+wire_put_sum(struct buf *out, unsigned type, i128 n)
+{
+	if (type != TYPE_DOUBLE) {
+		wire_put_i128(out, n);
+		return;
+	}
+	/* A 64-bit division where that is enough: the other one is slow. */
+	if (n == (int64_t)n ? (int64_t)n % NANO == 0 : n % NANO == 0)
+		wire_put_i128(out, n / NANO * 2);
+	else if (n == SUM_ERROR) /* it has no double */
+		wire_put_i128(out, SUM_ERROR);
+	else if (__builtin_mul_overflow(n, (i128)2, &n))
+		wire_put_i128(out, SUM_ERROR);
+	else
+		wire_put_i128(out, n + 1);
+}
+
+i128
+wire_get_sum(struct buf_reader *rd, unsigned type)
+{
+	i128 n = wire_get_i128(rd);
+
+	if (type != TYPE_DOUBLE || n == SUM_ERROR)
+		return n;
+	if ((n & 1) != 0)
+		return n >> 1;
+	n >>= 1;
+	return __builtin_mul_overflow(n, (i128)NANO, &n) ? SUM_ERROR : n;
+}
+
+void
+wire_put_diff(struct buf *out, int64_t n, int64_t base)
+{
+	buf_put_zigzag(out, (int64_t)((uint64_t)n - (uint64_t)base));
+}
+
+int64_t
+wire_get_diff(struct buf_reader *rd, int64_t base)
+{
+	return (int64_t)((uint64_t)base + (uint64_t)buf_get_zigzag(rd));
+}
+
+static void
+put_text(struct buf *out, uint8_t tag, struct value v)
+{
+	buf_put_u8(out, tag);
+	buf_put_varint(out, v.len);
+	buf_put(out, v.as.s, v.len);
+}
+
+/* Whole milliseconds of this millennium or so: a difference is shorter. */
+static bool
+is_plain_time(struct value v)
+{
+	return v.nanos % NANOS_PER_MS == 0 && v.as.i >= 0 &&
+	       v.as.i <= TIME_MAX_MS / 1000;
+}
+
+static void
+put_seconds(struct buf *out, uint8_t tag, struct value v)
+{
+	buf_put_u8(out, tag);
+	buf_put_zigzag(out, v.as.i);
+	buf_put_varint(out, v.nanos);
+}
+
+void
+wire_put_value(struct buf *out, struct value v, const struct wire_near *near)
+{
+	switch ((enum value_kind)v.kind) {
+	case VALUE_BOOL:
+		buf_put_u8(out, v.as.b ? TAG_TRUE : TAG_FALSE);
+		break;
+	case VALUE_INT:
+		buf_put_u8(out, TAG_INT);
+		buf_put_zigzag(out, v.as.i);
+		break;
+	case VALUE_UINT:
+		buf_put_u8(out, TAG_UINT);
+		buf_put_varint(out, v.as.u);
+		break;
+	case VALUE_DOUBLE:
+		buf_put_u8(out, TAG_DOUBLE);
+		wire_put_double(out, v.as.d);
+		break;
+	case VALUE_STRING:
+		put_text(out, TAG_STRING, v);
+		break;
+	case VALUE_BYTES:
+		put_text(out, TAG_BYTES, v);
+		break;
+	case VALUE_TIMESTAMP:
+		if (!is_plain_time(v)) {
+			put_seconds(out, TAG_TIME, v);
+			break;
+		}
+		buf_put_u8(out, TAG_TIME_MS);
+		wire_put_diff(out, value_to_ms(v), near->ms);
+		break;
+	case VALUE_DURATION:
+		put_seconds(out, TAG_DURATION, v);
+		break;
+	default:
+		buf_put_u8(out, TAG_NULL);
+		break;
+	}
+}
+
+static struct value
+get_text(struct buf_reader *rd, uint8_t tag)
+{
+	uint64_t len = buf_get_varint(rd);
+	const uint8_t *bytes;
+
+	if (len > FEATURE_TEXT_MAX) {
+		rd->is_bad = true;
+		return value_null();
+	}
+	bytes = buf_get_bytes(rd, (size_t)len);
+	if (bytes == NULL)
+		return value_null();
+	if (tag == TAG_BYTES)
+		return value_bytes(bytes, (uint32_t)len);
+	if (!utf8_is_valid(bytes, (size_t)len))
+		rd->is_bad = true;
+	return value_string((const char *)bytes, (uint32_t)len);
+}
+
+static struct value
+get_seconds(struct buf_reader *rd, uint8_t tag)
+{
+	int64_t seconds = buf_get_zigzag(rd);
+	uint64_t nanos = buf_get_varint(rd);
+
+	if (nanos >= (uint64_t)NANO)
+		rd->is_bad = true;
+	return tag == TAG_TIME ? value_timestamp(seconds, (uint32_t)nanos)
+			       : value_duration(seconds, (uint32_t)nanos);
+}
+
+static struct value
+get_tagged(struct buf_reader *rd, uint8_t tag, const struct wire_near *near)
+{
+	switch ((enum wire_tag)tag) {
+	case TAG_FALSE:
+	case TAG_TRUE:
+		return value_bool(tag == TAG_TRUE);
+	case TAG_INT:
+		return value_int(buf_get_zigzag(rd));
+	case TAG_UINT:
+		return value_uint(buf_get_varint(rd));
+	case TAG_DOUBLE:
+		return value_double(wire_get_double(rd));
+	case TAG_STRING:
+	case TAG_BYTES:
+		return get_text(rd, tag);
+	case TAG_TIME_MS:
+		return value_timestamp_ms(wire_get_diff(rd, near->ms));
+	case TAG_TIME:
+	case TAG_DURATION:
+		return get_seconds(rd, tag);
+	case TAG_NULL:
+		break;
+	}
+	return value_null();
+}
+
+struct value
+wire_get_value(
+	struct buf_reader *rd, unsigned type, const struct wire_near *near)
+{
+	uint8_t tag = buf_get_u8(rd);
+	struct value v = get_tagged(rd, tag, near);
+
+	if (tag != TAG_NULL && !number_is_of(v, type))
+		rd->is_bad = true;
+	return rd->is_bad ? value_null() : v;
+}

@@ -1,0 +1,48 @@
+/*
+ * wire.h - private to features/: numbers and values of the stored form.
+ */
+#ifndef FEATURES_WIRE_H
+#define FEATURES_WIRE_H
+
+#include "segmentd/buf.h"
+#include "state.h"
+
+/* What is stored next is told as a difference to what was stored last: most
+ * units were touched by the same event. */
+struct wire_near {
+	int64_t ms;
+	int64_t offset;
+};
+
+void
+wire_put_i128(struct buf *out, i128 n);
+i128
+wire_get_i128(struct buf_reader *rd);
+
+/* A double in as few bytes as its fraction needs. */
+void
+wire_put_double(struct buf *out, double d);
+double
+wire_get_double(struct buf_reader *rd);
+
+/* A sum: of doubles, the zeros of whole numbers are left out. */
+void
+wire_put_sum(struct buf *out, unsigned type, i128 n);
+i128
+wire_get_sum(struct buf_reader *rd, unsigned type);
+
+/* Differences wrap around, so that no number is out of reach. */
+void
+wire_put_diff(struct buf *out, int64_t n, int64_t base);
+int64_t
+wire_get_diff(struct buf_reader *rd, int64_t base);
+
+void
+wire_put_value(struct buf *out, struct value v, const struct wire_near *near);
+/* A value of `type`, or null; anything else is bad. Texts lie in the reader's
+ * bytes. */
+struct value
+wire_get_value(
+	struct buf_reader *rd, unsigned type, const struct wire_near *near);
+
+#endif
