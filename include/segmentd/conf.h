@@ -14,28 +14,27 @@
 #include <stdint.h>
 
 #include "segmentd/buf.h"
+#include "segmentd/doc.h"
 #include "segmentd/err.h"
 #include "segmentd/features.h"
 #include "segmentd/ingest.h"
 #include "segmentd/store.h"
 
-/* A scalar of the file. `s` is NULL where the key is absent, else NUL-
- * terminated. The rest says where it stands, for conf_diag_at(). */
-struct conf_text {
-	const char *s;
-	size_t len;
-	uint32_t line;	 /* 1 is the first */
-	uint32_t column; /* 1 is the first, in characters */
-	uint32_t start;	 /* byte offsets of the node in the file */
-	uint32_t end;
-	uint8_t style; /* yaml_scalar_style_t, private to conf/ */
-};
+/* Bounds of a configuration, beside INPUTS_MAX and FEATURES_MAX. */
+#define CONF_VARIABLES_MAX 1024
+#define CONF_SCORES_MAX 64
+#define CONF_CLAUSES_MAX 256 /* of a score */
+#define CONF_SEGMENTATIONS_MAX 256
+#define CONF_SEGMENTS_MAX 256 /* of a segmentation */
+#define CONF_RENEWAL_WINDOWS_MAX 32
+#define CONF_RENEWAL_DAYS_MAX 3650
+#define CONF_SCHEMA_IDS_MAX 4096
 
 struct conf_feature {
 	struct conf_text name; /* without the input: "logins_14d" */
 	enum feature_kind kind;
 	struct conf_text field; /* path; collect: the key's */
-	int64_t window_ms;
+	int64_t window_ms;	/* 0: none, or since ever */
 	struct conf_text window;
 	struct conf_text where;
 	const struct conf_text *keep; /* collect: paths */
@@ -134,6 +133,30 @@ struct conf_options {
 #undef OPT_ENUM
 };
 
+/* The rows as a table, for --help and for what is made from it. */
+enum conf_option_kind {
+	CONF_TEXT,
+	CONF_INT,
+	CONF_SPAN,
+	CONF_SIZE,
+	CONF_BOOL,
+	CONF_ENUM
+};
+
+struct conf_option {
+	const char *path; /* "redis.url" */
+	enum conf_option_kind kind;
+	int64_t min; /* of INT, SPAN (ms) and SIZE (bytes) */
+	int64_t max;
+	const char *choices; /* of ENUM, with commas between */
+	const char *fallback;
+	const char *help;
+	size_t offset; /* in struct conf_options */
+};
+
+const struct conf_option *
+conf_option_rows(size_t *ret_n);
+
 struct conf {
 	const char *path; /* of the file, as given */
 	const char *dir;  /* its folder, for relative paths */
@@ -155,6 +178,8 @@ struct conf {
 
 struct conf_diags;
 
+/* --- mistakes ----------------------------------------------------------- */
+
 SG_MUSTCHECK enum sg_err
 conf_diags_create(struct conf_diags **ret_diags);
 void
@@ -165,10 +190,13 @@ size_t
 conf_diags_warnings(const struct conf_diags *diags);
 
 /*
- * A mistake at byte `offset` of the scalar's value, `len` bytes of it (0: the
- * whole scalar). For plain and single-line quoted scalars the caret stands at
- * the very character; in folded and multi-line ones at its line.
- * `hint` may be NULL.
+ * A mistake at byte `offset` of the scalar's value, `len` bytes of it (both 0:
+ * the whole scalar). The caret stands at the very character, however the
+ * scalar is quoted, escaped or folded. A `text` that stands nowhere (absent, a
+ * default) is fine: then the file alone is named. `hint` may be NULL.
+ *
+ * Nothing of `text` is kept. Values are not secret in a message: do not put
+ * the value of a password or URL into one.
  */
 void
 conf_diag_at(struct conf_diags *diags, const struct conf_text *text,
@@ -186,18 +214,21 @@ void
 conf_diags_print(
 	const struct conf_diags *diags, bool is_coloured, struct buf *out);
 
+/* --- reading ------------------------------------------------------------ */
+
 /*
  * Read a file (or, conf_parse(), a text under that name).
  *
  * ${NAME} in a scalar outside expressions is replaced by the environment
- * variable; a missing one is a mistake. `--set path=value` of the command line
- * comes as `sets`.
+ * variable; a missing one is a mistake; $${ stands for ${. `--set path=value`
+ * of the command line comes as `sets`: the options of tbl/options.def and
+ * kafka.PROPERTY can be set.
  *
  * Returns SG_BAD_CONFIG when the file cannot be used at all (not YAML, not a
  * map, no such file); then *ret_conf is not written. Other mistakes: SG_OK,
  * with conf_diags_errors() > 0, so that the caller can go on to find more.
  *
- * Owner: the caller, who gives it to conf_destroy(), after the diags.
+ * Owner: the caller, who gives it to conf_destroy().
  */
 SG_MUSTCHECK enum sg_err
 conf_read(const char *path, const char *const *sets, size_t nsets,
@@ -205,7 +236,38 @@ conf_read(const char *path, const char *const *sets, size_t nsets,
 SG_MUSTCHECK enum sg_err
 conf_parse(const char *name, const char *dir, const char *yaml, size_t len,
 	struct conf_diags *diags, struct conf **ret_conf);
+
+/*
+ * The same from a map of a larger document (a file of scenarios). Keys among
+ * `others` (NULL ends them; may be NULL) are left to the caller.
+ * `name` and `dir` become conf->path and conf->dir.
+ */
+SG_MUSTCHECK enum sg_err
+conf_from_doc(const char *name, const char *dir, const struct doc_node *map,
+	const char *const *others, struct conf_diags *diags,
+	struct conf **ret_conf);
 void
 conf_destroy(struct conf *conf);
+
+/* What needs a broker calls this as well: no bootstrap.servers is a mistake. */
+void
+conf_require_broker(const struct conf *conf, struct conf_diags *diags);
+
+/* --- the form of the file ------------------------------------------------ */
+
+/* The JSON Schema (draft 2020-12) of the file, for editors. */
+void
+conf_json_schema(struct buf *out);
+
+/*
+ * The same file in the house format: indented by 2, one space after `:`, `,`
+ * and `-`, comments kept. What it means does not change: the result is parsed
+ * again and compared. Formatting twice changes nothing more.
+ *
+ * Errors: SG_BAD_CONFIG, with the diags, when it is no such YAML; SG_NOMEM.
+ */
+SG_MUSTCHECK enum sg_err
+conf_format(const char *name, const char *yaml, size_t len,
+	struct conf_diags *diags, struct buf *out);
 
 #endif
