@@ -36,7 +36,7 @@ struct account {
 				     public view is as of then */
 	int64_t dirty_mono_ms;	  /* since when it waits to be written */
 	int64_t dirty_out;	  /* output position when it became dirty */
-	int64_t dirty_clock_ms; /* event clock when it became dirty */
+	int64_t dirty_clock_ms;	  /* event clock when it became dirty */
 	double stored_score;	  /* renewal queue; NaN: not in it or unknown */
 	const struct event *last; /* latest event of this batch; NULL none */
 	uint64_t image_version;	  /* newest version adopted or published */

@@ -82,27 +82,9 @@ group_destroy(struct group *group)
 	free(group->layouts);
 	free(group->touched);
 	free(group->changed);
+	free(group->fresh);
 	free(group);
 }
-
-struct account *
-group_account(struct group *group, const struct event *ev)
-{
-	struct account *acct = accounts_find(&group->accounts, ev->account,
-		ev->account_len, ev->account_hash);
-
-	if (acct != NULL) {
-		accounts_use(&group->accounts, acct);
-		return acct;
-	}
-	acct = accounts_add(&group->accounts, ev->account, ev->account_len,
-		ev->account_hash);
-	if (acct != NULL && group->store == NULL)
-		acct->is_loaded = true;
-	return acct;
-}
-
-/* --- folding ------------------------------------------------------------ */
 
 static bool
 list_add(struct account ***list, size_t *n, size_t *cap, struct account *acct)
@@ -119,6 +101,32 @@ list_add(struct account ***list, size_t *n, size_t *cap, struct account *acct)
 	(*list)[(*n)++] = acct;
 	return true;
 }
+
+struct account *
+group_account(struct group *group, const struct event *ev)
+{
+	struct account *acct = accounts_find(&group->accounts, ev->account,
+		ev->account_len, ev->account_hash);
+
+	if (acct != NULL) {
+		accounts_use(&group->accounts, acct);
+		return acct;
+	}
+	acct = accounts_add(&group->accounts, ev->account, ev->account_len,
+		ev->account_hash);
+	if (acct == NULL)
+		return NULL;
+	if (group->store == NULL) {
+		acct->is_loaded = true;
+	} else if (!list_add(&group->fresh, &group->nfresh, &group->fresh_cap,
+			   acct)) {
+		accounts_remove(&group->accounts, acct);
+		return NULL;
+	}
+	return acct;
+}
+
+/* --- folding ------------------------------------------------------------ */
 
 static enum sg_err
 mark_touched(struct group *group, struct account *acct)

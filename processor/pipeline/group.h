@@ -56,6 +56,7 @@ struct group {
 	int64_t clock_ms;	       /* event clock; INT64_MIN at first */
 	int64_t out_next;	       /* offset after our last image */
 	uint64_t cno;		       /* changes so far */
+	uint64_t cno_next;	       /* with those of the open transaction */
 	char lineage[33];
 	struct store_group *store; /* NULL: a replay */
 	struct snapshot_layout *layouts;
@@ -65,6 +66,9 @@ struct group {
 	struct account **touched; /* waiting for group_decide_touched() */
 	size_t ntouched;
 	size_t touched_cap;
+	struct account **fresh; /* in the cache, not loaded yet */
+	size_t nfresh;
+	size_t fresh_cap;
 	struct account **changed; /* with changes in the transaction to come */
 	size_t nchanged;
 	size_t changed_cap;

@@ -204,6 +204,7 @@ fill_trigger(struct decider *d, const struct decide_cause *cause,
 	change->trigger.topic = d->prog->inputs[ev->input].topic;
 	change->trigger.partition = ev->partition;
 	change->trigger.offset = ev->offset;
+	change->kafka_ms = ev->kafka_ms;
 	if (ev->id != NULL)
 		change->trigger.event_id =
 			arena_copy(arena, ev->id, ev->id_len);

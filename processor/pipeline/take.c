@@ -1,0 +1,419 @@
+/*
+ * take.c - a batch of records under the wall clock: decode, load, fold.
+ *
+ * Three passes over the batch: decode every record and find its account;
+ * fetch what is not cached, one round trip a group; fold in order. The
+ * group's fold position moves record by record in the last pass, so that an
+ * account that becomes dirty notes the position from before its event.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "segmentd/clock.h"
+#include "segmentd/hash.h"
+#include "segmentd/log.h"
+#include "worker.h"
+
+#define REJECT_DETAIL_MAX 512
+#define DUE_PAGE_MAX 1000000
+#define LOAD_MAX 4096
+
+struct group *
+worker_group(const struct worker *w, int32_t number)
+{
+	for (size_t i = 0; i < w->ngroups; i++) {
+		if (w->groups[i]->number == number)
+			return w->groups[i];
+	}
+	return NULL;
+}
+
+/* A copy in the transaction's arena: the batch may be gone by then. */
+static enum sg_err
+copy_record(struct arena *arena, const struct record *rec, struct record *dest)
+{
+	struct record_header *headers;
+
+	*dest = *rec;
+	if (rec->key != NULL) {
+		dest->key = arena_copy(arena, rec->key, rec->key_len);
+		if (dest->key == NULL)
+			return SG_NOMEM;
+	}
+	if (rec->value != NULL) {
+		dest->value = arena_copy(arena, rec->value, rec->value_len);
+		if (dest->value == NULL)
+			return SG_NOMEM;
+	}
+	headers = arena_array(arena, rec->nheaders + 1, sizeof(*headers));
+	if (headers == NULL)
+		return SG_NOMEM;
+	for (size_t i = 0; i < rec->nheaders; i++) {
+		const struct record_header *h = &rec->headers[i];
+
+		headers[i] = *h;
+		headers[i].name = arena_copy(arena, h->name, strlen(h->name));
+		if (h->value != NULL)
+			headers[i].value = arena_copy(arena, h->value, h->len);
+		if (headers[i].name == NULL ||
+			(h->value != NULL && headers[i].value == NULL))
+			return SG_NOMEM;
+	}
+	dest->headers = headers;
+	return SG_OK;
+}
+
+enum sg_err
+take_reject(struct worker *w, const struct record *rec, enum sg_err reason,
+	const struct sg_fault *why)
+{
+	const char *detail =
+		why->text[0] == '\0' ? sg_err_text(reason) : why->text;
+	struct reject *reject;
+	enum sg_err err;
+
+	metric_add(w->metrics.rejected[rec->input][reason], 1);
+	if (w->nrejects == w->rejects_cap) {
+		size_t cap = w->rejects_cap * 2 + 64;
+		struct reject *more = realloc(w->rejects, cap * sizeof(*more));
+
+		if (more == NULL)
+			return SG_NOMEM;
+		w->rejects = more;
+		w->rejects_cap = cap;
+	}
+	reject = &w->rejects[w->nrejects];
+	err = copy_record(&w->box.txn, rec, &reject->rec);
+	if (err != SG_OK)
+		return err;
+	reject->reason = reason;
+	reject->detail = arena_copy(
+		&w->box.txn, detail, strnlen(detail, REJECT_DETAIL_MAX));
+	if (reject->detail == NULL)
+		return SG_NOMEM;
+	w->nrejects++;
+	w->reject_bytes += rec->value_len + rec->key_len;
+	return SG_OK;
+}
+
+/* --- loading ------------------------------------------------------------ */
+
+static enum sg_err
+account_fill(struct worker *w, struct group *group, struct account *acct,
+	const struct store_blob *blob, struct sg_fault *why)
+{
+	size_t before = features_size(acct->features);
+	enum sg_err err;
+
+	acct->is_loaded = true;
+	if (blob->bytes == NULL)
+		return SG_OK;
+	err = snapshot_read(w->prog, group->layouts, group->nlayouts,
+		blob->bytes, blob->len, acct, why);
+	accounts_resized(
+		&group->accounts, before, features_size(acct->features));
+	if (err != SG_OK)
+		return err;
+	/* State and views are written together: where the state says it is,
+	 * the members' sets say so too. */
+	for (size_t i = 0; i < w->prog->nsegmentations; i++)
+		acct->seats_stored[i] = acct->ms->seats[i].segment;
+	acct->is_stored = !acct->is_gone;
+	return SG_OK;
+}
+
+/* Repeat a call to the store while it is away. */
+static bool
+store_again(struct worker *w, enum sg_err err, int *attempt,
+	const struct sg_fault *why)
+{
+	if (err != SG_STORE_DOWN && err != SG_STORE_BUSY)
+		return false;
+	metric_add(w->metrics.store_retries, 1);
+	health_set(
+		w->engine->health, w->engine->health_redis, false, why->text);
+	SG_LOG(LOG_WARN, "redis_retry", LOG_INT("worker", w->number),
+		LOG_STR("err", sg_err_name(err)), LOG_STR("why", why->text));
+	return worker_back_off(w, attempt);
+}
+
+static enum sg_err
+load_some(struct worker *w, struct group *group, struct account **accounts,
+	size_t n, struct arena *arena, struct sg_fault *why)
+{
+	const char **ids = arena_array(arena, n, sizeof(*ids));
+	struct store_blob *blobs = arena_array(arena, n, sizeof(*blobs));
+	int attempt = 0;
+	enum sg_err err;
+
+	if (ids == NULL || blobs == NULL)
+		return SG_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		ids[i] = accounts[i]->id;
+	do {
+		err = store_group_load(group->store, ids, n, arena, blobs, why);
+	} while (store_again(w, err, &attempt, why));
+	if (err != SG_OK)
+		return err;
+	if (attempt > 0)
+		health_set(
+			w->engine->health, w->engine->health_redis, true, "");
+	metric_add(w->metrics.misses, n);
+	for (size_t i = 0; i < n && err == SG_OK; i++)
+		err = account_fill(w, group, accounts[i], &blobs[i], why);
+	return err;
+}
+
+enum sg_err
+take_load(struct worker *w, struct group *group, struct account **accounts,
+	size_t n, struct sg_fault *why)
+{
+	struct arena arena;
+	enum sg_err err = SG_OK;
+
+	arena_init(&arena, (size_t)1 << 30);
+	for (size_t at = 0; at < n && err == SG_OK; at += LOAD_MAX) {
+		size_t some = n - at < LOAD_MAX ? n - at : LOAD_MAX;
+
+		err = load_some(w, group, accounts + at, some, &arena, why);
+		arena_reset(&arena);
+	}
+	arena_fini(&arena);
+	return err;
+}
+
+enum sg_err
+take_due(struct worker *w, struct group *group, int64_t before_ms,
+	struct sg_fault *why)
+{
+	struct store_due *due = NULL;
+	struct account **loads = NULL;
+	struct arena arena;
+	size_t n = 0, nloads = 0;
+	int attempt = 0;
+	enum sg_err err;
+
+	if (before_ms <= group->due_loaded_ms)
+		return SG_OK;
+	arena_init(&arena, (size_t)1 << 30);
+	do {
+		err = store_group_due(group->store, before_ms, DUE_PAGE_MAX,
+			&arena, &due, &n, why);
+	} while (store_again(w, err, &attempt, why));
+	if (err == SG_OK) {
+		loads = arena_array(&arena, n + 1, sizeof(*loads));
+		err = loads == NULL ? SG_NOMEM : SG_OK;
+	}
+	for (size_t i = 0; i < n && err == SG_OK; i++) {
+		struct event ev = {.account = due[i].account};
+		struct account *acct;
+
+		ev.account_len = (uint32_t)strlen(ev.account);
+		ev.account_hash = hash_bytes(ev.account, ev.account_len);
+		acct = group_account(group, &ev);
+		if (acct == NULL)
+			err = SG_NOMEM;
+		else if (!acct->is_loaded)
+			loads[nloads++] = acct;
+		else
+			continue;
+		if (acct == NULL)
+			break;
+		acct->stored_due_ms = due[i].due_ms;
+		err = accounts_arm(&group->accounts, acct, due[i].due_ms);
+	}
+	if (err == SG_OK)
+		err = take_load(w, group, loads, nloads, why);
+	if (err == SG_OK)
+		group->due_loaded_ms =
+			n == DUE_PAGE_MAX ? due[n - 1].due_ms : before_ms;
+	arena_fini(&arena);
+	return err;
+}
+
+/* --- the batch ---------------------------------------------------------- */
+
+static enum sg_err
+make_room(struct worker *w, size_t n)
+{
+	size_t cap = n + 256;
+
+	if (n <= w->batch_cap)
+		return SG_OK;
+	free(w->events);
+	free(w->accounts);
+	free(w->outcomes);
+	w->batch_cap = 0;
+	w->events = calloc(cap, sizeof(*w->events));
+	w->accounts = calloc(cap, sizeof(struct account *));
+	w->outcomes = calloc(cap, sizeof(*w->outcomes));
+	if (w->events == NULL || w->accounts == NULL || w->outcomes == NULL)
+		return SG_NOMEM;
+	w->batch_cap = cap;
+	return SG_OK;
+}
+
+/* Pass 1: events and their accounts. A record below G that cannot be read was
+ * rejected before. */
+static enum sg_err
+read_all(struct worker *w, const struct ingest_batch *batch)
+{
+	for (size_t i = 0; i < batch->nrecords; i++) {
+		const struct record *rec = &batch->records[i];
+		struct group *group = worker_group(w, rec->partition);
+		struct sg_fault why = {.err = SG_OK};
+		enum sg_err err;
+
+		w->accounts[i] = NULL;
+		w->outcomes[i] = SG_OK;
+		metric_add(w->metrics.consumed[rec->input], 1);
+		metric_add(
+			w->metrics.consumed_bytes[rec->input], rec->value_len);
+		if (group == NULL || rec->offset < group->fold[rec->input])
+			continue;
+		err = group_read(&w->box, rec, &w->events[i], &why);
+		w->outcomes[i] = err;
+		if (err == SG_OK) {
+			w->accounts[i] = group_account(group, &w->events[i].ev);
+			if (w->accounts[i] == NULL)
+				return SG_NOMEM;
+			continue;
+		}
+		if (sg_err_class(err) != SG_CLASS_SKIP)
+			return err;
+		if (rec->offset >= group->committed[rec->input]) {
+			err = take_reject(w, rec, err, &why);
+			if (err != SG_OK)
+				return err;
+		}
+	}
+	return SG_OK;
+}
+
+/* Pass 2: the states that are not here. */
+static enum sg_err
+load_missing(struct worker *w, const struct ingest_batch *batch,
+	struct sg_fault *why)
+{
+	struct account **list = calloc(batch->nrecords + 1, sizeof(*list));
+	enum sg_err err = SG_OK;
+
+	if (list == NULL)
+		return SG_NOMEM;
+	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++) {
+		struct group *group = w->groups[g];
+		size_t n = 0;
+
+		for (size_t i = 0; i < batch->nrecords; i++) {
+			struct account *acct = w->accounts[i];
+
+			if (acct == NULL || acct->is_loaded ||
+				batch->records[i].partition != group->number)
+				continue;
+			/* Once, though several events are about it. */
+			acct->is_loaded = true;
+			list[n++] = acct;
+		}
+		for (size_t i = 0; i < n; i++)
+			list[i]->is_loaded = false;
+		if (n > 0)
+			err = take_load(w, group, list, n, why);
+	}
+	free(list);
+	return err;
+}
+
+/* Pass 3. */
+static enum sg_err
+fold_all(struct worker *w, const struct ingest_batch *batch, int64_t now_ms,
+	int64_t mono_ms)
+{
+	for (size_t i = 0; i < batch->nrecords; i++) {
+		const struct record *rec = &batch->records[i];
+		struct group *group = worker_group(w, rec->partition);
+		enum sg_err err;
+
+		if (group == NULL || rec->offset < group->fold[rec->input])
+			continue;
+		if (w->accounts[i] != NULL) {
+			err = group_fold(group, w->accounts[i], &w->events[i],
+				now_ms, mono_ms);
+			if (err != SG_OK)
+				return err;
+		}
+		group->fold[rec->input] = rec->offset + 1;
+		group->is_w_moved = true;
+		w->events_since_commit++;
+	}
+	return SG_OK;
+}
+
+void
+take_check_caught_up(struct worker *w, struct group *group)
+{
+	if (!group->is_catching_up)
+		return;
+	/* Their events are gone when the batch is. */
+	for (size_t i = 0; i < group->ntouched; i++)
+		group->touched[i]->last = NULL;
+	for (size_t i = 0; i < w->prog->ninputs; i++) {
+		if (group->fold[i] < group->committed[i])
+			return;
+	}
+	group->is_catching_up = false;
+	SG_LOG(LOG_INFO, "caught_up", LOG_INT("worker", w->number),
+		LOG_INT("partition", group->number),
+		LOG_INT("touched", group->ntouched));
+}
+
+/* An end moves the fold position over markers that are no records. */
+static void
+apply_ends(struct worker *w, const struct ingest_batch *batch)
+{
+	for (size_t i = 0; i < batch->nends; i++) {
+		const struct ingest_end *end = &batch->ends[i];
+		struct group *group = worker_group(w, end->partition);
+
+		if (group != NULL && group->fold[end->input] < end->offset) {
+			group->fold[end->input] = end->offset;
+			group->is_w_moved = true;
+		}
+	}
+}
+
+void
+take_evict(struct worker *w, struct group *group)
+{
+	size_t share = (size_t)w->prog->conf->opt.cache_size_bytes /
+		       w->engine->nworkers / (w->ngroups == 0 ? 1 : w->ngroups);
+	struct account *acct = group->accounts.lru_head;
+
+	while (acct != NULL && group->accounts.bytes > share) {
+		struct account *next = acct->next;
+
+		/* Timers before due_loaded_ms live in the cache only. */
+		if (!acct->is_touched && acct->due_ms > group->due_loaded_ms)
+			accounts_remove(&group->accounts, acct);
+		acct = next;
+	}
+}
+
+enum sg_err
+take_batch(struct worker *w, const struct ingest_batch *batch,
+	struct sg_fault *why)
+{
+	int64_t mono_ms = clock_mono_us() / 1000;
+	enum sg_err err = make_room(w, batch->nrecords);
+
+	if (err == SG_OK)
+		err = read_all(w, batch);
+	if (err == SG_OK)
+		err = load_missing(w, batch, why);
+	if (err == SG_OK)
+		err = fold_all(w, batch, clock_now_ms(), mono_ms);
+	if (err == SG_OK)
+		apply_ends(w, batch);
+	for (size_t g = 0; g < w->ngroups; g++)
+		take_check_caught_up(w, w->groups[g]);
+	return err;
+}

@@ -1,0 +1,207 @@
+/*
+ * worker.h - one thread: a consumer, a producer, a Redis connection a group.
+ *
+ * The order of work, once round:
+ *
+ *   ingest_poll   records of a batch                     worker.c
+ *   take          decode, load what is not cached, fold  take.c, merge.c
+ *   decide        touched accounts, timers that are due  group.c
+ *   commit (K)    changes, rejects, offsets: one Kafka   commit.c
+ *                 transaction
+ *   remember (R)  what K has committed, to the store     flush.c
+ *
+ * After any doubt about what Kafka or Redis hold: takeover.c, for all groups
+ * of the worker.
+ */
+#ifndef PIPELINE_WORKER_H
+#define PIPELINE_WORKER_H
+
+#include <stdatomic.h>
+
+#include "group.h"
+#include "segmentd/ingest.h"
+#include "segmentd/ops.h"
+#include "segmentd/publish.h"
+#include "segmentd/store.h"
+
+/* What all workers share; made by run.c. */
+struct engine {
+	const struct program *prog;
+	const struct pipeline_run_opts *opts;
+	struct ingest_opts ingest;   /* without instance */
+	struct publish_opts publish; /* without transactional_id */
+	struct store_opts store;
+	struct metrics *metrics;
+	struct health *health;
+	int health_kafka;
+	int health_redis;
+	const char *instance;
+	int32_t npartitions;
+	size_t nworkers;
+	atomic_bool is_stopping; /* a worker failed, or a signal came */
+};
+
+struct worker_metrics {
+	struct metric *consumed[INPUTS_MAX];
+	struct metric *consumed_bytes[INPUTS_MAX];
+	struct metric *rejected[INPUTS_MAX][SG_ERR_COUNT];
+	struct metric *repeated[INPUTS_MAX];
+	struct metric *late[INPUTS_MAX];
+	struct metric *overflow[INPUTS_MAX];
+	struct metric *lag[INPUTS_MAX];
+	struct metric **changes; /* by segmentation * ORIGIN_COUNT + origin */
+	struct metric **rule_errors; /* by rule */
+	struct metric *deleted;
+	struct metric *decided_events;
+	struct metric *decided_timers;
+	struct metric *rules;
+	struct metric *suppressed;
+	struct metric *batch;
+	struct metric *commit;
+	struct metric *flush;
+	struct metric *latency;
+	struct metric *lateness;
+	struct metric *committed;
+	struct metric *aborted;
+	struct metric *unknown;
+	struct metric *store_retries;
+	struct metric *takeovers;
+	struct metric *groups;
+	struct metric *cached;
+	struct metric *cache_bytes;
+	struct metric *misses;
+	struct metric *dirty;
+};
+
+/* A record on its way to the reject topic. */
+struct reject {
+	struct record rec;
+	enum sg_err reason;
+	const char *detail;
+};
+
+/* Changes of one group in the toolbox's list: [from, to). */
+struct change_part {
+	struct group *group;
+	size_t from;
+	size_t to;
+};
+
+struct merge; /* event clock: records waiting for their turn */
+
+struct worker {
+	struct engine *engine;
+	const struct program *prog;
+	size_t number;
+	int health;
+	char instance[300];
+	char transactional_id[600];
+	struct toolbox box;
+	struct ingest *ingest;
+	struct publish *pub;
+	struct store *store;
+	struct group **groups;
+	struct merge **merges; /* beside groups; event clock only */
+	size_t ngroups;
+	struct reject *rejects;
+	size_t nrejects, rejects_cap;
+	size_t reject_bytes;
+	struct change_part *parts;
+	size_t nparts, parts_cap;
+	int64_t last_commit_ms; /* monotonic */
+	uint64_t events_since_commit;
+	bool is_doubtful; /* take over again before anything else */
+	bool is_event_clock;
+	bool is_until_reached;
+	int64_t last_gauges_ms;
+	struct worker_metrics metrics;
+	struct group_event *events; /* of a batch, beside its records */
+	struct account **accounts;
+	enum sg_err *outcomes;
+	size_t batch_cap;
+	enum sg_err err; /* how it ended */
+	struct sg_fault fault;
+};
+
+SG_MUSTCHECK enum sg_err
+worker_create(struct engine *engine, size_t number, struct worker **ret_worker,
+	struct sg_fault *why);
+void
+worker_destroy(struct worker *worker);
+
+/* Until told to stop, or a failure: worker->err and ->fault. */
+void
+worker_run(struct worker *worker);
+bool
+worker_is_stopping(const struct worker *worker);
+/* Pause before a repeated try, ever longer; false when it is time to stop. */
+bool
+worker_back_off(struct worker *worker, int *attempt);
+
+/* --- take.c ------------------------------------------------------------- */
+
+/* Fold a batch of the wall clock. */
+SG_MUSTCHECK enum sg_err
+take_batch(struct worker *worker, const struct ingest_batch *batch,
+	struct sg_fault *why);
+/* Load the accounts that are not, in one round trip a group. */
+SG_MUSTCHECK enum sg_err
+take_load(struct worker *worker, struct group *group, struct account **accounts,
+	size_t n, struct sg_fault *why);
+/* Timers due before `before_ms` into the cache. */
+SG_MUSTCHECK enum sg_err
+take_due(struct worker *worker, struct group *group, int64_t before_ms,
+	struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+take_reject(struct worker *worker, const struct record *rec, enum sg_err reason,
+	const struct sg_fault *why);
+struct group *
+worker_group(const struct worker *worker, int32_t number);
+/* Has the group come to G? Then decisions may be taken. */
+void
+take_check_caught_up(struct worker *worker, struct group *group);
+void
+take_evict(struct worker *worker, struct group *group);
+
+/* --- merge.c: the event clock ------------------------------------------- */
+
+SG_MUSTCHECK enum sg_err
+merge_create(size_t ninputs, struct merge **ret_merge);
+void
+merge_destroy(struct merge *merge);
+SG_MUSTCHECK enum sg_err
+merge_batch(struct worker *worker, const struct ingest_batch *batch,
+	struct sg_fault *why);
+/* Everything up to `until_ms` is folded and decided in all groups? */
+bool
+merge_is_done(const struct worker *worker);
+
+/* --- commit.c ----------------------------------------------------------- */
+
+/* Note the changes that `group` has decided since the last call. */
+SG_MUSTCHECK enum sg_err
+commit_note(struct worker *worker, struct group *group);
+/* K if there is a reason to (or `is_forced`), then R. A doubt is noted in
+ * worker->is_doubtful and is SG_OK. */
+SG_MUSTCHECK enum sg_err
+commit_if_due(struct worker *worker, bool is_forced, struct sg_fault *why);
+/* R of everything, whatever its age. */
+SG_MUSTCHECK enum sg_err
+commit_flush(struct worker *worker, bool is_all, struct sg_fault *why);
+
+/* --- takeover.c --------------------------------------------------------- */
+
+/* Become the owner of a partition group: token, G, the walk over what we
+ * published, and where to read from. Errors: SG_OPERATOR; class RETRY: try
+ * again. */
+SG_MUSTCHECK enum sg_err
+takeover_group(
+	struct worker *worker, struct group *group, struct sg_fault *why);
+/* A producer, new if there is none. */
+SG_MUSTCHECK enum sg_err
+takeover_producer(struct worker *worker, struct sg_fault *why);
+/* All groups again, from what Kafka and Redis hold. */
+SG_MUSTCHECK enum sg_err
+takeover_all(struct worker *worker, struct sg_fault *why);
+
+#endif
