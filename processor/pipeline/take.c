@@ -165,21 +165,45 @@ load_some(struct worker *w, struct group *group, struct account **accounts,
 }
 
 enum sg_err
-take_load(struct worker *w, struct group *group, struct account **accounts,
-	size_t n, struct sg_fault *why)
+take_fresh(struct worker *w, struct group *group, struct sg_fault *why)
 {
 	struct arena arena;
 	enum sg_err err = SG_OK;
 
+	if (group->nfresh == 0)
+		return SG_OK;
 	arena_init(&arena, (size_t)1 << 30);
-	for (size_t at = 0; at < n && err == SG_OK; at += LOAD_MAX) {
-		size_t some = n - at < LOAD_MAX ? n - at : LOAD_MAX;
+	for (size_t at = 0; at < group->nfresh && err == SG_OK;
+		at += LOAD_MAX) {
+		size_t left = group->nfresh - at;
 
-		err = load_some(w, group, accounts + at, some, &arena, why);
+		err = load_some(w, group, group->fresh + at,
+			left < LOAD_MAX ? left : LOAD_MAX, &arena, why);
 		arena_reset(&arena);
 	}
 	arena_fini(&arena);
+	if (err == SG_OK)
+		group->nfresh = 0;
 	return err;
+}
+
+/* An account whose timer is in the store's index: into the cache, armed as the
+ * index says until it is evaluated. */
+static enum sg_err
+arm_due(struct group *group, const struct store_due *due)
+{
+	struct event ev = {.account = due->account};
+	struct account *acct;
+
+	ev.account_len = (uint32_t)strlen(ev.account);
+	ev.account_hash = hash_bytes(ev.account, ev.account_len);
+	acct = group_account(group, &ev);
+	if (acct == NULL)
+		return SG_NOMEM;
+	if (acct->is_loaded)
+		return SG_OK;
+	acct->stored_due_ms = due->due_ms;
+	return accounts_arm(&group->accounts, acct, due->due_ms);
 }
 
 enum sg_err
@@ -187,9 +211,8 @@ take_due(struct worker *w, struct group *group, int64_t before_ms,
 	struct sg_fault *why)
 {
 	struct store_due *due = NULL;
-	struct account **loads = NULL;
 	struct arena arena;
-	size_t n = 0, nloads = 0;
+	size_t n = 0;
 	int attempt = 0;
 	enum sg_err err;
 
@@ -200,30 +223,10 @@ take_due(struct worker *w, struct group *group, int64_t before_ms,
 		err = store_group_due(group->store, before_ms, DUE_PAGE_MAX,
 			&arena, &due, &n, why);
 	} while (store_again(w, err, &attempt, why));
-	if (err == SG_OK) {
-		loads = arena_array(&arena, n + 1, sizeof(*loads));
-		err = loads == NULL ? SG_NOMEM : SG_OK;
-	}
-	for (size_t i = 0; i < n && err == SG_OK; i++) {
-		struct event ev = {.account = due[i].account};
-		struct account *acct;
-
-		ev.account_len = (uint32_t)strlen(ev.account);
-		ev.account_hash = hash_bytes(ev.account, ev.account_len);
-		acct = group_account(group, &ev);
-		if (acct == NULL)
-			err = SG_NOMEM;
-		else if (!acct->is_loaded)
-			loads[nloads++] = acct;
-		else
-			continue;
-		if (acct == NULL)
-			break;
-		acct->stored_due_ms = due[i].due_ms;
-		err = accounts_arm(&group->accounts, acct, due[i].due_ms);
-	}
+	for (size_t i = 0; i < n && err == SG_OK; i++)
+		err = arm_due(group, &due[i]);
 	if (err == SG_OK)
-		err = take_load(w, group, loads, nloads, why);
+		err = take_fresh(w, group, why);
 	if (err == SG_OK)
 		group->due_loaded_ms =
 			n == DUE_PAGE_MAX ? due[n - 1].due_ms : before_ms;
@@ -288,39 +291,6 @@ read_all(struct worker *w, const struct ingest_batch *batch)
 		}
 	}
 	return SG_OK;
-}
-
-/* Pass 2: the states that are not here. */
-static enum sg_err
-load_missing(struct worker *w, const struct ingest_batch *batch,
-	struct sg_fault *why)
-{
-	struct account **list = calloc(batch->nrecords + 1, sizeof(*list));
-	enum sg_err err = SG_OK;
-
-	if (list == NULL)
-		return SG_NOMEM;
-	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++) {
-		struct group *group = w->groups[g];
-		size_t n = 0;
-
-		for (size_t i = 0; i < batch->nrecords; i++) {
-			struct account *acct = w->accounts[i];
-
-			if (acct == NULL || acct->is_loaded ||
-				batch->records[i].partition != group->number)
-				continue;
-			/* Once, though several events are about it. */
-			acct->is_loaded = true;
-			list[n++] = acct;
-		}
-		for (size_t i = 0; i < n; i++)
-			list[i]->is_loaded = false;
-		if (n > 0)
-			err = take_load(w, group, list, n, why);
-	}
-	free(list);
-	return err;
 }
 
 /* Pass 3. */
@@ -407,8 +377,8 @@ take_batch(struct worker *w, const struct ingest_batch *batch,
 
 	if (err == SG_OK)
 		err = read_all(w, batch);
-	if (err == SG_OK)
-		err = load_missing(w, batch, why);
+	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++)
+		err = take_fresh(w, w->groups[g], why);
 	if (err == SG_OK)
 		err = fold_all(w, batch, clock_now_ms(), mono_ms);
 	if (err == SG_OK)

@@ -112,7 +112,7 @@ struct worker {
 	uint64_t events_since_commit;
 	bool is_doubtful; /* take over again before anything else */
 	bool is_event_clock;
-	bool is_until_reached;
+	atomic_bool is_until_reached;
 	int64_t last_gauges_ms;
 	struct worker_metrics metrics;
 	struct group_event *events; /* of a batch, beside its records */
@@ -144,10 +144,9 @@ worker_back_off(struct worker *worker, int *attempt);
 SG_MUSTCHECK enum sg_err
 take_batch(struct worker *worker, const struct ingest_batch *batch,
 	struct sg_fault *why);
-/* Load the accounts that are not, in one round trip a group. */
+/* Load the group's accounts that are in the cache by name only. */
 SG_MUSTCHECK enum sg_err
-take_load(struct worker *worker, struct group *group, struct account **accounts,
-	size_t n, struct sg_fault *why);
+take_fresh(struct worker *worker, struct group *group, struct sg_fault *why);
 /* Timers due before `before_ms` into the cache. */
 SG_MUSTCHECK enum sg_err
 take_due(struct worker *worker, struct group *group, int64_t before_ms,
