@@ -63,4 +63,12 @@ SG_PRINTF(3, 4)
 enum sg_err
 sg_fault_set(struct sg_fault *why, enum sg_err err, const char *fmt, ...);
 
+/* The static analyser does not see into err.c: it has to be told what comes
+ * back, else it follows paths on which a failure was noted and SG_OK returned.
+ */
+#ifdef __clang_analyzer__
+#define sg_fault_set(why, err, ...)                                            \
+	((sg_fault_set)(why, err, __VA_ARGS__), (err))
+#endif
+
 #endif

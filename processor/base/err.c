@@ -58,8 +58,8 @@ sg_err_class(enum sg_err err)
 	return err_row(err)->class;
 }
 
-enum sg_err
-sg_fault_set(struct sg_fault *why, enum sg_err err, const char *fmt, ...)
+enum sg_err(sg_fault_set)(
+	struct sg_fault *why, enum sg_err err, const char *fmt, ...)
 {
 	va_list args;
 

@@ -53,20 +53,18 @@ struct tz {
 static pthread_mutex_t tz_mtx = PTHREAD_MUTEX_INITIALIZER;
 static struct tz *tz_list;
 
+/* A zone with room for its changes, which the caller fills in. */
 static struct tz *
-tz_create(const char *name, int32_t first_offset,
-	const struct tz_change *changes, size_t nchanges)
+tz_create(const char *name, int32_t first_offset, size_t nchanges)
 {
-	size_t size = nchanges * sizeof(changes[0]);
-	struct tz *tz = calloc(1, sizeof(*tz) + size);
+	struct tz *tz;
 
+	tz = calloc(1, sizeof(*tz) + nchanges * sizeof(tz->changes[0]));
 	if (tz == NULL)
 		return NULL;
 	(void)snprintf(tz->name, sizeof(tz->name), "%s", name);
 	tz->first_offset = first_offset;
 	tz->nchanges = nchanges;
-	if (nchanges > 0)
-		memcpy(tz->changes, changes, size);
 	return tz;
 }
 
@@ -204,7 +202,9 @@ create_named(const char *name)
 			changes[nchanges++] = (struct tz_change){at, offset};
 		last = offset;
 	}
-	tz = tz_create(name, first, changes, nchanges);
+	tz = tz_create(name, first, nchanges);
+	if (tz != NULL)
+		memcpy(tz->changes, changes, nchanges * sizeof(changes[0]));
 out:
 	free(changes);
 	g_time_zone_unref(zone);
@@ -248,7 +248,7 @@ tz_open(const char *name, size_t len)
 	(void)pthread_mutex_lock(&tz_mtx);
 	found = list_find(text);
 	if (found == NULL) {
-		struct tz *tz = is_fixed ? tz_create(text, offset, NULL, 0)
+		struct tz *tz = is_fixed ? tz_create(text, offset, 0)
 					 : create_named(text);
 
 		if (tz != NULL) {

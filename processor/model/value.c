@@ -66,7 +66,7 @@ double_same(double a, double b)
 {
 	if (isnan(a) || isnan(b))
 		return isnan(a) && isnan(b);
-	return memcmp(&a, &b, sizeof(a)) == 0;
+	return a == b && signbit(a) == signbit(b);
 }
 
 static bool
