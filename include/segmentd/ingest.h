@@ -18,15 +18,11 @@
 #include "segmentd/buf.h"
 #include "segmentd/err.h"
 #include "segmentd/event.h"
+#include "segmentd/kafka.h"
 #include "segmentd/record.h"
 
-#define INGEST_OFFSET_NONE (-1001) /* no committed offset */
-
-/* A librdkafka property, handed through. */
-struct kafka_prop {
-	const char *name;
-	const char *value;
-};
+#define INGEST_OFFSET_NONE (-1001)	/* no committed offset */
+#define INGEST_PARTITIONS_MAX (1 << 17) /* of one topic */
 
 struct ingest_opts {
 	const struct kafka_prop *props;
@@ -47,7 +43,13 @@ struct ingest;
  * owner finds out (Redis, ingest_committed()) where each group starts and
  * calls ingest_start() for each; in revoked() it finishes and lets go.
  * `is_lost`: the groups are already somebody else's, nothing can be
- * committed. An error of assigned() is returned by ingest_poll().
+ * committed. An error of assigned() is returned by ingest_poll(); nothing is
+ * assigned then until the next rebalance.
+ *
+ * A rebalance takes all groups away and assigns anew, also those that stay.
+ * assigned() holds up the consumer: ingest_poll() has to be called again
+ * within max.poll.interval.ms (5 minutes by default), else the groups go to
+ * somebody else.
  */
 struct ingest_events {
 	enum sg_err (*assigned)(void *ctx, const int32_t *groups, size_t n,
@@ -58,12 +60,14 @@ struct ingest_events {
 };
 
 /* Subscribes. Errors: SG_BAD_OPTION (a property librdkafka refuses, or one
- * that segmentd sets itself: named), SG_NOMEM. */
+ * that segmentd sets itself: named), SG_NOMEM. `events` is copied. */
 SG_MUSTCHECK enum sg_err
 ingest_open(const struct ingest_opts *opts, const struct ingest_events *events,
 	struct ingest **ret_ingest, struct sg_fault *why);
 
-/* Leaves the group (runs revoked()) within `timeout_ms`. */
+/* Leaves the group (runs revoked()) within `timeout_ms`. The broker keeps the
+ * partitions for this instance until its session ends, so that a restart finds
+ * them again without a rebalance. */
 void
 ingest_close(struct ingest *ingest, int32_t timeout_ms);
 
@@ -94,11 +98,18 @@ struct ingest_batch {
 };
 
 /*
- * Wait up to `timeout_ms` for records, take up to batch_max. An empty batch
- * is fine. The batch is valid until the next poll.
+ * Wait up to `timeout_ms` for a record, take what is there, up to batch_max.
+ * An empty batch is fine. The batch is valid until the next poll.
+ *
+ * An input's end (in `ends`) may lie beyond its last record: Kafka's own
+ * markers of transactions take an offset each.
+ *
  * Errors: SG_BROKER_DOWN is not returned while librdkafka is retrying by
- * itself (it is logged, and ingest_is_connected() tells); SG_OPERATOR when an
- * offset is out of range (retention, topic recreated): topic, offset, range.
+ * itself (it is logged, and ingest_is_connected() tells). SG_OPERATOR when an
+ * offset is out of range (retention, topic recreated): topic, offset, range;
+ * or access is refused. SG_FENCED when another instance has the same
+ * group.instance.id. SG_BAD_CONFIG when partition N of one input came without
+ * partition N of the others. What assigned() returned.
  */
 SG_MUSTCHECK enum sg_err
 ingest_poll(struct ingest *ingest, int32_t timeout_ms,
@@ -126,7 +137,8 @@ ingest_committed(struct ingest *ingest, int32_t group, int32_t timeout_ms,
 	struct arena *arena, struct ingest_position *ret_pos,
 	struct sg_fault *why);
 
-/* First and next offset of each input of a group. */
+/* First offset of each input of a group, and the one after the last; records
+ * of open transactions count. */
 SG_MUSTCHECK enum sg_err
 ingest_watermarks(struct ingest *ingest, int32_t group, int32_t timeout_ms,
 	int64_t ret_low[INPUTS_MAX], int64_t ret_high[INPUTS_MAX],
@@ -137,6 +149,14 @@ ingest_watermarks(struct ingest *ingest, int32_t group, int32_t timeout_ms,
 SG_MUSTCHECK enum sg_err
 ingest_start(struct ingest *ingest, int32_t group,
 	const int64_t offset[INPUTS_MAX], struct sg_fault *why);
+
+/* Commit the position of a group outside of a transaction, for delivery:
+ * at_least_once. Errors: SG_FENCED when the group is somebody else's by now;
+ * SG_BROKER_RETRY. */
+SG_MUSTCHECK enum sg_err
+ingest_commit(struct ingest *ingest, int32_t group,
+	const int64_t offset[INPUTS_MAX], const char *metadata,
+	struct sg_fault *why);
 
 /* Lag of an assigned partition as last reported by the broker; -1 unknown. */
 int64_t
@@ -153,8 +173,14 @@ ingest_group_metadata(
 /*
  * Read partition `group` of `topic` from `offset` to the end as it is now (the
  * uncommitted high watermark is taken first; waits until the last stable
- * offset has passed it), read_committed. each() gets every record; an error of
- * it ends the walk. *ret_next is the offset after the last.
+ * offset has passed it), read_committed. each() gets every record (its `input`
+ * is UINT32_MAX, it is valid during the call); an error of it ends the walk.
+ * *ret_next is the offset to go on from, at least that high watermark.
+ * INGEST_OFFSET_NONE: from what is there.
+ *
+ * Errors: SG_TIMEOUT after `timeout_ms` without progress: another producer's
+ * open transaction is in the way. SG_OPERATOR when the topic does not reach
+ * from `offset` to its end any more, or ends before it.
  */
 SG_MUSTCHECK enum sg_err
 ingest_walk(struct ingest *ingest, const char *topic, int32_t group,

@@ -30,7 +30,7 @@
 #include "segmentd/change.h"
 #include "segmentd/err.h"
 #include "segmentd/event.h"
-#include "segmentd/ingest.h"
+#include "segmentd/kafka.h"
 #include "segmentd/record.h"
 
 enum publish_topic {

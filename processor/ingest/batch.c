@@ -1,0 +1,253 @@
+/*
+ * batch.c - what librdkafka has fetched, as records.
+ *
+ * Nothing is copied: a record points into librdkafka's message, which is kept
+ * until the next poll. Headers are looked at only where there are some.
+ */
+#include "segmentd/clock.h"
+#include "segmentd/log.h"
+
+#include "consumer.h"
+
+#define RANGE_WAIT_MS 2000
+#define HEADERS_PER_RECORD_MAX 1024
+
+/*
+ * Wait for one message, then take what else is there. librdkafka's own batch
+ * call would wait until the batch is full or the time is over: with little
+ * traffic every record would come late by the whole time-out.
+ */
+size_t
+consumer_take(rd_kafka_queue_t *queue, int32_t timeout_ms,
+	rd_kafka_message_t **messages, size_t max)
+{
+	ssize_t n;
+	ssize_t more = 0;
+
+	n = rd_kafka_consume_batch_queue(queue, timeout_ms, messages, 1);
+	if (n <= 0)
+		return 0;
+	if (max > 1)
+		more = rd_kafka_consume_batch_queue(
+			queue, 0, messages + n, max - (size_t)n);
+	return (size_t)n + (more > 0 ? (size_t)more : 0);
+}
+
+static void
+record_headers(const rd_kafka_message_t *message, struct arena *arena,
+	struct record *rec)
+{
+	rd_kafka_headers_t *headers = NULL;
+	struct record_header *list;
+	size_t n;
+
+	rec->headers = NULL;
+	rec->nheaders = 0;
+	if (rd_kafka_message_headers(message, &headers) !=
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	n = rd_kafka_header_cnt(headers);
+	if (n > HEADERS_PER_RECORD_MAX)
+		n = HEADERS_PER_RECORD_MAX;
+	list = arena_array(arena, n, sizeof(*list));
+	if (list == NULL)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (rd_kafka_header_get_all(headers, i, &list[i].name,
+			    &list[i].value,
+			    &list[i].len) == RD_KAFKA_RESP_ERR_NO_ERROR)
+			rec->nheaders = i + 1;
+	rec->headers = list;
+}
+
+void
+consumer_record(const rd_kafka_message_t *message, struct arena *headers,
+	struct record *ret_rec)
+{
+	rd_kafka_timestamp_type_t type;
+
+	ret_rec->partition = message->partition;
+	ret_rec->offset = message->offset;
+	ret_rec->kafka_ms = rd_kafka_message_timestamp(message, &type);
+	ret_rec->key = message->key;
+	ret_rec->key_len = message->key == NULL ? 0 : message->key_len;
+	ret_rec->value = message->payload;
+	ret_rec->value_len = message->payload == NULL ? 0 : message->len;
+	ret_rec->writer = -1;
+	record_headers(message, headers, ret_rec);
+}
+
+static int
+message_input(const struct ingest *in, const rd_kafka_message_t *message)
+{
+	for (uint32_t i = 0; i < in->ntopics; i++)
+		if (in->rkts[i] == message->rkt)
+			return (int)i;
+	/* Should a librdkafka hand out another handle for the same topic. */
+	return message->rkt == NULL
+		       ? -1
+		       : consumer_input(in, rd_kafka_topic_name(message->rkt));
+}
+
+/* --- what is not a record ----------------------------------------------- */
+
+static enum sg_err
+offset_is_gone(struct ingest *in, int input, const rd_kafka_message_t *message,
+	struct sg_fault *why)
+{
+	const struct consumer_group *grp =
+		consumer_group(in, message->partition);
+	int64_t low = -1;
+	int64_t high = -1;
+	int64_t wanted = message->offset;
+
+	if (grp != NULL && grp->next[input] > wanted)
+		wanted = grp->next[input];
+	if (consumer_range(in, in->topics[input], message->partition,
+		    RANGE_WAIT_MS, &low, &high, why) != SG_OK)
+		return sg_fault_set(why, SG_OPERATOR,
+			"%s [%d] does not have offset %lld: %s",
+			in->topics[input], (int)message->partition,
+			(long long)wanted, rd_kafka_message_errstr(message));
+	return sg_fault_set(why, SG_OPERATOR,
+		"%s [%d] does not have offset %lld, it has %lld to %lld: "
+		"records were deleted by retention, or the topic was created "
+		"anew",
+		in->topics[input], (int)message->partition, (long long)wanted,
+		(long long)low, (long long)high);
+}
+
+static enum sg_err
+take_error(struct ingest *in, int input, const rd_kafka_message_t *message,
+	struct sg_fault *why)
+{
+	const char *topic = input < 0 ? "" : in->topics[input];
+
+	switch (message->err) {
+	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+		if (input >= 0)
+			return offset_is_gone(in, input, message, why);
+		break;
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+		return sg_fault_set(why, SG_OPERATOR, "%s: %s", topic,
+			rd_kafka_message_errstr(message));
+	default:
+		break;
+	}
+	/* The rest librdkafka tries again by itself. */
+	SG_LOG(LOG_WARN, "kafka_consumer", LOG_STR("topic", topic),
+		LOG_INT("partition", message->partition),
+		LOG_STR("text", rd_kafka_message_errstr(message)));
+	return SG_OK;
+}
+
+static enum sg_err
+check_fatal(const struct ingest *in, struct sg_fault *why)
+{
+	char text[256];
+	rd_kafka_resp_err_t code =
+		rd_kafka_fatal_error(in->rk, text, sizeof(text));
+
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return SG_OK;
+	return sg_fault_set(why, SG_FENCED,
+		"instance %s: %s (does another process run with this "
+		"instance name?)",
+		in->instance, text);
+}
+
+/* --- a batch ------------------------------------------------------------ */
+
+static void
+release(struct ingest *in)
+{
+	for (size_t i = 0; i < in->nmessages; i++)
+		rd_kafka_message_destroy(in->messages[i]);
+	in->nmessages = 0;
+	arena_reset(&in->headers);
+}
+
+/* After a rebalance within the call: give all of it back, and read again what
+ * is of the present assignment. */
+static enum sg_err
+drop_batch(struct ingest *in, struct sg_fault *why)
+{
+	enum sg_err err = SG_OK;
+
+	for (int32_t i = 0; i < in->ngroups; i++)
+		in->groups[i].present = 0;
+	for (size_t i = 0; i < in->nmessages; i++) {
+		const rd_kafka_message_t *message = in->messages[i];
+		int input = message_input(in, message);
+
+		if (input >= 0 && consumer_group(in, message->partition))
+			in->groups[message->partition].present |= 1U << input;
+	}
+	for (int32_t i = 0; err == SG_OK && i < in->ngroups; i++)
+		if (in->groups[i].present != 0)
+			err = consumer_seek(in, i, in->groups[i].present, why);
+	release(in);
+	return err;
+}
+
+static enum sg_err
+take_message(struct ingest *in, const rd_kafka_message_t *message,
+	struct ingest_batch *batch, struct sg_fault *why)
+{
+	int input = message_input(in, message);
+	struct consumer_group *grp = consumer_group(in, message->partition);
+	struct record *rec;
+
+	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
+		message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
+		return take_error(in, input, message, why);
+	/* Not ours any more, or before the place we were told to start. */
+	if (input < 0 || grp == NULL || message->offset < grp->next[input])
+		return SG_OK;
+	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+		grp->next[input] = message->offset;
+		in->ends[batch->nends++] =
+			(struct ingest_end){.input = (uint32_t)input,
+				.partition = message->partition,
+				.offset = message->offset};
+		return SG_OK;
+	}
+	grp->next[input] = message->offset + 1;
+	rec = &in->records[batch->nrecords++];
+	rec->input = (uint32_t)input;
+	consumer_record(message, &in->headers, rec);
+	return SG_OK;
+}
+
+enum sg_err
+ingest_poll(struct ingest *in, int32_t timeout_ms,
+	struct ingest_batch *ret_batch, struct sg_fault *why)
+{
+	struct ingest_batch batch = {.records = in->records, .ends = in->ends};
+	enum sg_err err;
+
+	release(in);
+	consumer_probe(in);
+	in->fault.err = SG_OK;
+	in->is_rebalanced = false;
+	in->nmessages = consumer_take(
+		in->queue, timeout_ms, in->messages, in->batch_max);
+	if (in->nmessages > 0)
+		atomic_store_explicit(
+			&in->is_down, false, memory_order_relaxed);
+	if (in->fault.err != SG_OK) {
+		release(in);
+		return sg_fault_set(why, in->fault.err, "%s", in->fault.text);
+	}
+	err = check_fatal(in, why);
+	if (err == SG_OK && in->is_rebalanced)
+		err = drop_batch(in, why);
+	for (size_t i = 0; err == SG_OK && i < in->nmessages; i++)
+		err = take_message(in, in->messages[i], &batch, why);
+	if (err == SG_OK)
+		*ret_batch = batch;
+	return err;
+}

@@ -1,0 +1,110 @@
+/*
+ * consumer.h - what the files of ingest/ share.
+ */
+#ifndef INGEST_CONSUMER_H
+#define INGEST_CONSUMER_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
+
+#include "segmentd/ingest.h"
+
+/* A property with the value that segmentd gives it; a user may have set it
+ * before (`is_default`), and then keeps it. */
+struct consumer_prop {
+	const char *name;
+	const char *value;
+	bool is_default;
+};
+
+/* One partition group. */
+struct consumer_group {
+	bool is_assigned;
+	bool is_started;  /* `start` holds, for the assignment being made */
+	uint32_t present; /* bit per input: in the assignment at hand */
+	uint32_t paused;  /* bit per input */
+	int64_t start[INPUTS_MAX];
+	int64_t next[INPUTS_MAX]; /* least offset still wanted */
+};
+
+struct ingest {
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *queue; /* of the consumer: records and callbacks */
+	rd_kafka_t *asker;	 /* reads uncommitted: true high watermarks */
+	rd_kafka_t *walker;	 /* reads outputs back; NULL until needed */
+
+	struct ingest_events events;
+	struct kafka_prop *props; /* copies, with strings */
+	size_t nprops;
+	char *group_id;
+	char *instance;
+	char *topics[INPUTS_MAX];
+	rd_kafka_topic_t *rkts[INPUTS_MAX];
+	uint32_t ntopics;
+	bool is_from_latest;
+
+	struct consumer_group *groups; /* by partition number */
+	int32_t ngroups;
+	int32_t *numbers; /* scratch: room for ngroups */
+
+	/* The rebalance callback's messages to ingest_poll(). */
+	bool is_assigning; /* inside assigned() */
+	bool is_rebalanced;
+	struct sg_fault fault;
+
+	/* The batch. */
+	size_t batch_max;
+	rd_kafka_message_t **messages;
+	size_t nmessages;
+	struct record *records;
+	struct ingest_end *ends;
+	struct arena headers;
+
+	_Atomic bool is_down; /* error callback: another thread may ask */
+	int64_t probe_at_us;
+	bool is_closing;
+};
+
+/* ingest.c. With `callbacks` it is the member of the group. */
+SG_MUSTCHECK enum sg_err
+consumer_new(const struct ingest *in, const struct consumer_prop *props,
+	size_t nprops, struct ingest *callbacks, rd_kafka_t **ret_rk,
+	struct sg_fault *why);
+void
+consumer_probe(struct ingest *in);
+
+/* rebalance.c */
+void
+consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+	rd_kafka_topic_partition_list_t *list, void *opaque);
+/* Input of a topic, -1 for none. */
+int
+consumer_input(const struct ingest *in, const char *topic);
+/* The group, NULL unless it is assigned. */
+struct consumer_group *
+consumer_group(const struct ingest *in, int32_t partition);
+/* Seek these inputs (bits) of an assigned group to its `next`. */
+SG_MUSTCHECK enum sg_err
+consumer_seek(struct ingest *in, int32_t partition, uint32_t inputs,
+	struct sg_fault *why);
+
+/* batch.c */
+size_t
+consumer_take(rd_kafka_queue_t *queue, int32_t timeout_ms,
+	rd_kafka_message_t **messages, size_t max);
+/* Everything but `input` of a record; headers go into `headers`. */
+void
+consumer_record(const rd_kafka_message_t *message, struct arena *headers,
+	struct record *ret_rec);
+
+/* position.c */
+SG_MUSTCHECK enum sg_err
+consumer_range(struct ingest *in, const char *topic, int32_t partition,
+	int32_t timeout_ms, int64_t *ret_low, int64_t *ret_high,
+	struct sg_fault *why);
+/* The code for a failed request to a broker. */
+SG_MUSTCHECK enum sg_err
+consumer_error(rd_kafka_resp_err_t code, const char *what, const char *topic,
+	int32_t partition, struct sg_fault *why);
+
+#endif

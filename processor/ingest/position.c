@@ -1,0 +1,265 @@
+#include <string.h>
+
+#include "segmentd/log.h"
+
+#include "consumer.h"
+
+enum sg_err
+consumer_error(rd_kafka_resp_err_t code, const char *what, const char *topic,
+	int32_t partition, struct sg_fault *why)
+{
+	enum sg_err err = SG_BROKER_DOWN;
+
+	switch (code) {
+	case RD_KAFKA_RESP_ERR__TIMED_OUT:
+	case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
+		err = SG_TIMEOUT;
+		break;
+	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+		err = SG_BAD_CONFIG;
+		break;
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+		err = SG_OPERATOR;
+		break;
+	case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+	case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+	case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+	case RD_KAFKA_RESP_ERR__FATAL:
+		err = SG_FENCED;
+		break;
+	case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
+		err = SG_BROKER_RETRY;
+		break;
+	default:
+		break;
+	}
+	return sg_fault_set(why, err, "%s of %s [%d]: %s", what, topic,
+		(int)partition, rd_kafka_err2str(code));
+}
+
+static rd_kafka_topic_partition_list_t *
+list_of_group(const struct ingest *in, int32_t group)
+{
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new((int)in->ntopics);
+
+	for (uint32_t i = 0; i < in->ntopics; i++)
+		(void)rd_kafka_topic_partition_list_add(
+			list, in->topics[i], group);
+	return list;
+}
+
+/* Elements of a list are in the order of the inputs. */
+static enum sg_err
+read_committed(const rd_kafka_topic_partition_list_t *list, struct arena *arena,
+	struct ingest_position *ret_pos, struct sg_fault *why)
+{
+	struct ingest_position pos = {.metadata = NULL};
+
+	for (int i = 0; i < list->cnt; i++) {
+		const rd_kafka_topic_partition_t *part = &list->elems[i];
+
+		if (part->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			return consumer_error(part->err, "committed offset",
+				part->topic, part->partition, why);
+		pos.offset[i] =
+			part->offset < 0 ? INGEST_OFFSET_NONE : part->offset;
+		if (pos.metadata != NULL || part->metadata == NULL ||
+			part->metadata_size == 0)
+			continue;
+		pos.metadata =
+			arena_copy(arena, part->metadata, part->metadata_size);
+		if (pos.metadata == NULL)
+			return SG_NOMEM;
+	}
+	for (int i = list->cnt; i < INPUTS_MAX; i++)
+		pos.offset[i] = INGEST_OFFSET_NONE;
+	*ret_pos = pos;
+	return SG_OK;
+}
+
+enum sg_err
+ingest_committed(struct ingest *in, int32_t group, int32_t timeout_ms,
+	struct arena *arena, struct ingest_position *ret_pos,
+	struct sg_fault *why)
+{
+	rd_kafka_topic_partition_list_t *list = list_of_group(in, group);
+	rd_kafka_resp_err_t code;
+	enum sg_err err;
+
+	code = rd_kafka_committed(in->rk, list, timeout_ms);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		err = read_committed(list, arena, ret_pos, why);
+	else
+		err = consumer_error(
+			code, "committed offset", in->topics[0], group, why);
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
+enum sg_err
+consumer_range(struct ingest *in, const char *topic, int32_t partition,
+	int32_t timeout_ms, int64_t *ret_low, int64_t *ret_high,
+	struct sg_fault *why)
+{
+	rd_kafka_resp_err_t code;
+
+	code = rd_kafka_query_watermark_offsets(
+		in->asker, topic, partition, ret_low, ret_high, timeout_ms);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return SG_OK;
+	return consumer_error(
+		code, "first and last offset", topic, partition, why);
+}
+
+enum sg_err
+ingest_watermarks(struct ingest *in, int32_t group, int32_t timeout_ms,
+	int64_t ret_low[INPUTS_MAX], int64_t ret_high[INPUTS_MAX],
+	struct sg_fault *why)
+{
+	enum sg_err err = SG_OK;
+
+	for (uint32_t i = 0; err == SG_OK && i < in->ntopics; i++)
+		err = consumer_range(in, in->topics[i], group, timeout_ms,
+			&ret_low[i], &ret_high[i], why);
+	return err;
+}
+
+enum sg_err
+ingest_commit(struct ingest *in, int32_t group,
+	const int64_t offset[INPUTS_MAX], const char *metadata,
+	struct sg_fault *why)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
+	enum sg_err err = SG_OK;
+
+	if (consumer_group(in, group) == NULL)
+		return sg_fault_set(
+			why, SG_FENCED, "group %d is not assigned", (int)group);
+	list = list_of_group(in, group);
+	for (int i = 0; err == SG_OK && i < list->cnt; i++) {
+		rd_kafka_topic_partition_t *part = &list->elems[i];
+
+		part->offset = offset[i];
+		part->metadata = strdup(metadata); /* freed with the list */
+		part->metadata_size = strlen(metadata);
+		if (part->metadata == NULL)
+			err = SG_NOMEM;
+	}
+	if (err == SG_OK) {
+		code = rd_kafka_commit(in->rk, list, 0);
+		if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+			err = consumer_error(
+				code, "commit", in->topics[0], group, why);
+	}
+	for (int i = 0; err == SG_OK && i < list->cnt; i++)
+		if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			err = consumer_error(list->elems[i].err, "commit",
+				in->topics[i], group, why);
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
+int64_t
+ingest_lag(const struct ingest *in, uint32_t input, int32_t group)
+{
+	const struct consumer_group *grp = consumer_group(in, group);
+	int64_t low = -1;
+	int64_t high = -1;
+
+	if (grp == NULL || input >= in->ntopics ||
+		rd_kafka_get_watermark_offsets(in->rk, in->topics[input], group,
+			&low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+		high < 0)
+		return -1;
+	return high > grp->next[input] ? high - grp->next[input] : 0;
+}
+
+/* --- who we are in the consumer group ------------------------------------ */
+
+static enum sg_err
+write_metadata(const rd_kafka_consumer_group_metadata_t *cgmd, void **ret_bytes,
+	size_t *ret_len, struct sg_fault *why)
+{
+	rd_kafka_error_t *error;
+	enum sg_err err;
+
+	error = rd_kafka_consumer_group_metadata_write(
+		cgmd, ret_bytes, ret_len);
+	if (error == NULL)
+		return SG_OK;
+	err = sg_fault_set(why, SG_INTERNAL, "group metadata: %s",
+		rd_kafka_error_string(error));
+	rd_kafka_error_destroy(error);
+	return err;
+}
+
+/*
+ * Would these bytes be written for a consumer that has no generation? The
+ * broker accepts offsets of such a one unfenced. librdkafka has no way to ask
+ * for the generation, and its serialised form is its own affair: so write what
+ * must not be, and compare.
+ */
+static enum sg_err
+has_no_generation(const struct ingest *in, const char *member,
+	const void *bytes, size_t len, bool *ret_is, struct sg_fault *why)
+{
+	rd_kafka_consumer_group_metadata_t *none;
+	void *none_bytes = NULL;
+	size_t none_len = 0;
+	enum sg_err err;
+
+	none = rd_kafka_consumer_group_metadata_new_with_genid(
+		in->group_id, -1, member, in->instance);
+	if (none == NULL)
+		return SG_NOMEM;
+	err = write_metadata(none, &none_bytes, &none_len, why);
+	if (err == SG_OK)
+		*ret_is =
+			len == none_len && memcmp(bytes, none_bytes, len) == 0;
+	if (none_bytes != NULL)
+		rd_kafka_mem_free(NULL, none_bytes);
+	rd_kafka_consumer_group_metadata_destroy(none);
+	return err;
+}
+
+enum sg_err
+ingest_group_metadata(struct ingest *in, struct buf *out, struct sg_fault *why)
+{
+	rd_kafka_consumer_group_metadata_t *cgmd;
+	char *member = NULL;
+	void *bytes = NULL;
+	size_t len = 0;
+	bool is_none = true;
+	enum sg_err err;
+
+	cgmd = rd_kafka_consumer_group_metadata(in->rk);
+	member = rd_kafka_memberid(in->rk);
+	if (cgmd == NULL || member == NULL || member[0] == '\0') {
+		err = sg_fault_set(why, SG_FENCED, "not a member of group %s",
+			in->group_id);
+		goto out;
+	}
+	err = write_metadata(cgmd, &bytes, &len, why);
+	if (err == SG_OK)
+		err = has_no_generation(in, member, bytes, len, &is_none, why);
+	if (err == SG_OK && is_none)
+		err = sg_fault_set(why, SG_FENCED,
+			"no generation of group %s yet", in->group_id);
+	if (err == SG_OK) {
+		buf_put(out, bytes, len);
+		err = out->is_failed ? SG_NOMEM : SG_OK;
+	}
+out:
+	if (bytes != NULL)
+		rd_kafka_mem_free(NULL, bytes);
+	if (member != NULL)
+		rd_kafka_mem_free(in->rk, member);
+	if (cgmd != NULL)
+		rd_kafka_consumer_group_metadata_destroy(cgmd);
+	return err;
+}

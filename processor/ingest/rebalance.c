@@ -1,0 +1,318 @@
+/*
+ * rebalance.c - partition groups come and go.
+ *
+ * librdkafka calls back inside ingest_poll() or ingest_close(), on the
+ * worker's thread. A rebalance is eager: everything is revoked, then assigned
+ * anew, so no group is ever half ours.
+ *
+ * Records that were taken off the queue before the callback ran in the same
+ * call may be of the assignment that just ended, and cannot be told from later
+ * ones. ingest_poll() drops them all and seeks where that dropped something
+ * still wanted. `next` is what makes that exact.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "segmentd/log.h"
+
+#include "consumer.h"
+
+#define SEEK_WAIT_MS 10000
+
+int
+consumer_input(const struct ingest *in, const char *topic)
+{
+	for (uint32_t i = 0; i < in->ntopics; i++)
+		if (strcmp(in->topics[i], topic) == 0)
+			return (int)i;
+	return -1;
+}
+
+struct consumer_group *
+consumer_group(const struct ingest *in, int32_t partition)
+{
+	if (partition < 0 || partition >= in->ngroups ||
+		!in->groups[partition].is_assigned)
+		return NULL;
+	return &in->groups[partition];
+}
+
+static enum sg_err
+make_room(struct ingest *in, int32_t partition, struct sg_fault *why)
+{
+	struct consumer_group *groups;
+	int32_t *numbers;
+	size_t n;
+
+	if (partition < in->ngroups)
+		return SG_OK;
+	if (partition < 0 || partition >= INGEST_PARTITIONS_MAX)
+		return sg_fault_set(why, SG_LIMIT,
+			"partition %d; up to %d are supported", (int)partition,
+			INGEST_PARTITIONS_MAX);
+	n = (size_t)partition + 1;
+	numbers = realloc(in->numbers, n * sizeof(*numbers));
+	if (numbers == NULL)
+		return SG_NOMEM;
+	in->numbers = numbers;
+	groups = realloc(in->groups, n * sizeof(*groups));
+	if (groups == NULL)
+		return SG_NOMEM;
+	in->groups = groups;
+	memset(groups + in->ngroups, 0,
+		(n - (size_t)in->ngroups) * sizeof(*groups));
+	in->ngroups = (int32_t)n;
+	return SG_OK;
+}
+
+/* Note in each group which inputs the list has of it. */
+static enum sg_err
+note_present(struct ingest *in, const rd_kafka_topic_partition_list_t *list,
+	struct sg_fault *why)
+{
+	for (int32_t i = 0; i < in->ngroups; i++)
+		in->groups[i].present = 0;
+	for (int i = 0; i < list->cnt; i++) {
+		const rd_kafka_topic_partition_t *part = &list->elems[i];
+		int input = consumer_input(in, part->topic);
+		enum sg_err err = make_room(in, part->partition, why);
+
+		if (err != SG_OK)
+			return err;
+		if (input >= 0)
+			in->groups[part->partition].present |= 1U << input;
+	}
+	return SG_OK;
+}
+
+/* The complete groups into in->numbers; a half one is a failure. */
+static enum sg_err
+collect_groups(struct ingest *in, size_t *ret_n, struct sg_fault *why)
+{
+	uint32_t all = (uint32_t)((UINT64_C(1) << in->ntopics) - 1);
+	size_t n = 0;
+
+	for (int32_t i = 0; i < in->ngroups; i++) {
+		uint32_t missing = all & ~in->groups[i].present;
+
+		if (in->groups[i].present == 0)
+			continue;
+		if (missing != 0)
+			return sg_fault_set(why, SG_BAD_CONFIG,
+				"partition %d was assigned without that of "
+				"%s: every member of group %s must read the "
+				"same topics, with the same number of "
+				"partitions",
+				(int)i, in->topics[__builtin_ctz(missing)],
+				in->group_id);
+		in->numbers[n++] = i;
+	}
+	*ret_n = n;
+	return SG_OK;
+}
+
+static int64_t
+first_offset(const struct ingest *in, int64_t start)
+{
+	if (start != INGEST_OFFSET_NONE)
+		return start;
+	return in->is_from_latest ? RD_KAFKA_OFFSET_END
+				  : RD_KAFKA_OFFSET_BEGINNING;
+}
+
+static void
+put_group(const struct ingest *in, int32_t partition, uint32_t inputs,
+	bool is_seek, rd_kafka_topic_partition_list_t *list)
+{
+	const struct consumer_group *grp = &in->groups[partition];
+
+	for (uint32_t i = 0; i < in->ntopics; i++) {
+		if ((inputs & 1U << i) == 0)
+			continue;
+		rd_kafka_topic_partition_list_add(
+			list, in->topics[i], partition)
+			->offset = is_seek && grp->next[i] > 0
+					   ? grp->next[i]
+					   : first_offset(in, grp->start[i]);
+	}
+}
+
+static enum sg_err
+hand_to_librdkafka(struct ingest *in, size_t n, struct sg_fault *why)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_resp_err_t code;
+
+	list = rd_kafka_topic_partition_list_new((int)(n * in->ntopics));
+	for (size_t i = 0; i < n; i++)
+		put_group(in, in->numbers[i], UINT32_MAX, false, list);
+	code = rd_kafka_assign(in->rk, list);
+	rd_kafka_topic_partition_list_destroy(list);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return SG_OK;
+	return sg_fault_set(why, SG_FENCED, "the assignment was refused: %s",
+		rd_kafka_err2str(code));
+}
+
+static enum sg_err
+take_groups(struct ingest *in, size_t n, struct sg_fault *why)
+{
+	enum sg_err err;
+
+	for (size_t i = 0; i < n; i++) {
+		struct consumer_group *grp = &in->groups[in->numbers[i]];
+
+		grp->is_assigned = true;
+		grp->is_started = false;
+		grp->paused = 0;
+	}
+	if (n == 0)
+		return SG_OK;
+	in->is_assigning = true;
+	err = in->events.assigned(in->events.ctx, in->numbers, n, why);
+	in->is_assigning = false;
+	for (size_t i = 0; err == SG_OK && i < n; i++)
+		if (!in->groups[in->numbers[i]].is_started)
+			err = sg_fault_set(why, SG_INTERNAL,
+				"assigned() did not start group %d",
+				(int)in->numbers[i]);
+	return err;
+}
+
+static void
+drop_all(struct ingest *in)
+{
+	for (int32_t i = 0; i < in->ngroups; i++)
+		in->groups[i].is_assigned = false;
+}
+
+static void
+on_assign(struct ingest *in, const rd_kafka_topic_partition_list_t *list)
+{
+	struct sg_fault fault = {.err = SG_OK};
+	enum sg_err err;
+	size_t n = 0;
+
+	drop_all(in);
+	err = note_present(in, list, &fault);
+	if (err == SG_OK)
+		err = collect_groups(in, &n, &fault);
+	if (err == SG_OK)
+		err = take_groups(in, n, &fault);
+	if (err == SG_OK)
+		err = hand_to_librdkafka(in, n, &fault);
+	SG_LOG(LOG_INFO, "assigned", LOG_STR("instance", in->instance),
+		LOG_INT("groups", n), LOG_STR("err", sg_err_name(err)));
+	if (err == SG_OK)
+		return;
+	drop_all(in);
+	(void)rd_kafka_assign(in->rk, NULL);
+	fault.err = err;
+	in->fault = fault;
+}
+
+static void
+on_revoke(struct ingest *in, bool is_lost)
+{
+	size_t n = 0;
+
+	for (int32_t i = 0; i < in->ngroups; i++)
+		if (in->groups[i].is_assigned)
+			in->numbers[n++] = i;
+	SG_LOG(LOG_INFO, "revoked", LOG_STR("instance", in->instance),
+		LOG_INT("groups", n), LOG_BOOL("is_lost", is_lost));
+	if (n > 0)
+		in->events.revoked(in->events.ctx, in->numbers, n, is_lost);
+	drop_all(in);
+	(void)rd_kafka_assign(in->rk, NULL);
+}
+
+void
+consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+	rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+	struct ingest *in = opaque;
+
+	in->is_rebalanced = true;
+	/* An assignment that comes while closing is not worth a take-over. */
+	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !in->is_closing)
+		on_assign(in, list);
+	else
+		on_revoke(in, rd_kafka_assignment_lost(rk) != 0);
+}
+
+/* --- where to read from ------------------------------------------------- */
+
+enum sg_err
+consumer_seek(struct ingest *in, int32_t partition, uint32_t inputs,
+	struct sg_fault *why)
+{
+	rd_kafka_topic_partition_list_t *list;
+	rd_kafka_error_t *error;
+	enum sg_err err = SG_OK;
+
+	list = rd_kafka_topic_partition_list_new((int)in->ntopics);
+	put_group(in, partition, inputs, true, list);
+	error = rd_kafka_seek_partitions(in->rk, list, SEEK_WAIT_MS);
+	if (error != NULL) {
+		err = sg_fault_set(why, SG_BROKER_DOWN,
+			"cannot seek in partition %d: %s", (int)partition,
+			rd_kafka_error_string(error));
+		rd_kafka_error_destroy(error);
+	}
+	for (int i = 0; err == SG_OK && i < list->cnt; i++)
+		if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+			err = sg_fault_set(why, SG_BROKER_DOWN,
+				"cannot seek in %s [%d]: %s",
+				list->elems[i].topic, (int)partition,
+				rd_kafka_err2str(list->elems[i].err));
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
+enum sg_err
+ingest_start(struct ingest *in, int32_t group, const int64_t offset[INPUTS_MAX],
+	struct sg_fault *why)
+{
+	struct consumer_group *grp = consumer_group(in, group);
+
+	if (grp == NULL)
+		return sg_fault_set(why, SG_INTERNAL,
+			"group %d is not assigned", (int)group);
+	for (uint32_t i = 0; i < in->ntopics; i++) {
+		grp->start[i] = offset[i];
+		grp->next[i] = offset[i] < 0 ? 0 : offset[i];
+	}
+	grp->is_started = true;
+	if (in->is_assigning)
+		return SG_OK;
+	return consumer_seek(in, group, UINT32_MAX, why);
+}
+
+void
+ingest_pause(struct ingest *in, uint32_t input, int32_t group, bool is_paused)
+{
+	struct consumer_group *grp = consumer_group(in, group);
+	rd_kafka_topic_partition_list_t *list;
+	uint32_t bit = 1U << input;
+
+	if (grp == NULL || input >= in->ntopics ||
+		((grp->paused & bit) != 0) == is_paused)
+		return;
+	list = rd_kafka_topic_partition_list_new(1);
+	(void)rd_kafka_topic_partition_list_add(list, in->topics[input], group);
+	if (is_paused) {
+		(void)rd_kafka_pause_partitions(in->rk, list);
+		grp->paused |= bit;
+	} else {
+		(void)rd_kafka_resume_partitions(in->rk, list);
+		grp->paused &= ~bit;
+		/* Resuming begins where librdkafka thinks we are, which in
+		 * 2.0 a batch can get wrong. We know better. */
+		if (consumer_seek(in, group, bit, NULL) != SG_OK)
+			SG_LOG(LOG_WARN, "seek_failed",
+				LOG_STR("topic", in->topics[input]),
+				LOG_INT("partition", group));
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+}

@@ -1,0 +1,132 @@
+#include <librdkafka/rdkafka.h>
+#include <stdlib.h>
+
+#include "segmentd/clock.h"
+
+#include "producing.h"
+
+#define QUEUE_WAIT_MS 60000
+#define QUEUE_STEP_MS 50
+#define SERVE_EVERY 1024
+#define CLOSE_WAIT_MS 2000
+
+struct producer {
+	rd_kafka_t *rk;
+	uint64_t nsent;
+	uint64_t ndelivered;
+	uint64_t nfailed;
+	rd_kafka_resp_err_t failed; /* the first */
+};
+
+static void
+on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
+{
+	struct producer *prod = opaque;
+
+	(void)rk;
+	if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+		prod->ndelivered++;
+		return;
+	}
+	if (prod->nfailed++ == 0)
+		prod->failed = message->err;
+}
+
+enum sg_err
+producer_open(const struct kafka_prop *props, size_t nprops,
+	struct producer **ret_prod, struct sg_fault *why)
+{
+	static const struct kafka_prop own[] = {
+		{"enable.idempotence", "true"},
+		{"partitioner", "murmur2_random"},
+	};
+	rd_kafka_conf_t *conf = NULL;
+	struct producer *prod;
+	enum sg_err err;
+
+	err = producing_conf(props, nprops, own, SG_COUNTOF(own), &conf, why);
+	if (err != SG_OK)
+		return err;
+	prod = calloc(1, sizeof(*prod));
+	if (prod == NULL) {
+		rd_kafka_conf_destroy(conf);
+		return SG_NOMEM;
+	}
+	rd_kafka_conf_set_opaque(conf, prod);
+	rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
+	err = producing_new(conf, &prod->rk, why);
+	if (err != SG_OK) {
+		free(prod);
+		return err;
+	}
+	*ret_prod = prod;
+	return SG_OK;
+}
+
+enum sg_err
+producer_send(struct producer *prod, const char *topic, const void *key,
+	size_t key_len, const void *value, size_t value_len,
+	int64_t timestamp_ms, struct sg_fault *why)
+{
+	int64_t deadline_us = clock_mono_us() + QUEUE_WAIT_MS * INT64_C(1000);
+	rd_kafka_resp_err_t code;
+
+	for (;;) {
+		code = rd_kafka_producev(prod->rk, RD_KAFKA_V_TOPIC(topic),
+			RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+			RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+			RD_KAFKA_V_KEY(key, key_len),
+			RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_len),
+			RD_KAFKA_V_TIMESTAMP(
+				timestamp_ms > 0 ? timestamp_ms : 0),
+			RD_KAFKA_V_END);
+		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL ||
+			clock_mono_us() > deadline_us)
+			break;
+		(void)rd_kafka_poll(prod->rk, QUEUE_STEP_MS);
+	}
+	if (++prod->nsent % SERVE_EVERY == 0)
+		(void)rd_kafka_poll(prod->rk, 0);
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		return SG_OK;
+	return sg_fault_set(why,
+		code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? SG_TOO_LARGE
+							     : SG_BROKER_DOWN,
+		"a record for %s: %s", topic, rd_kafka_err2str(code));
+}
+
+enum sg_err
+producer_flush(struct producer *prod, int32_t timeout_ms, struct sg_fault *why)
+{
+	bool is_late = rd_kafka_flush(prod->rk, timeout_ms) ==
+		       RD_KAFKA_RESP_ERR__TIMED_OUT;
+
+	if (prod->nfailed > 0)
+		return sg_fault_set(why, SG_BROKER_DOWN,
+			"%llu records were not delivered: %s",
+			(unsigned long long)prod->nfailed,
+			rd_kafka_err2str(prod->failed));
+	if (is_late)
+		return sg_fault_set(why, SG_TIMEOUT,
+			"%d records are not acknowledged yet",
+			rd_kafka_outq_len(prod->rk));
+	return SG_OK;
+}
+
+uint64_t
+producer_delivered(const struct producer *prod)
+{
+	return prod->ndelivered;
+}
+
+void
+producer_close(struct producer *prod)
+{
+	if (prod == NULL)
+		return;
+	(void)rd_kafka_flush(prod->rk, CLOSE_WAIT_MS);
+	(void)rd_kafka_purge(
+		prod->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+	rd_kafka_destroy(prod->rk);
+	free(prod);
+}
