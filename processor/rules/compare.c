@@ -1,8 +1,9 @@
 /*
  * compare.c - equality, order, membership.
  *
- * Numbers of different types are compared by value, exactly: no integer is
- * converted to a double on the way. Everything else is equal only to its own
+ * Numbers of different types are compared by value: int with uint exactly, an
+ * integer with a double as doubles, as the specification's cases have it (so
+ * above 2^53 neighbours are equal). Everything else is equal only to its own
  * kind. NaN equals nothing and has no order.
  */
 #include <math.h>
@@ -43,31 +44,21 @@ order_double(double a, double b)
 static int
 order_int_double(int64_t i, double d)
 {
-	int order;
-
-	if (isnan(d))
-		return UNORDERED;
-	if (d >= 9223372036854775808.0)
-		return -1;
 	if (d < -9223372036854775808.0)
 		return 1;
-	order = order_int(i, (int64_t)d);
-	return order != 0 ? order : order_double(0, d - trunc(d));
+	if (d > 9223372036854775808.0)
+		return -1;
+	return order_double((double)i, d);
 }
 
 static int
 order_uint_double(uint64_t u, double d)
 {
-	int order;
-
-	if (isnan(d))
-		return UNORDERED;
-	if (d >= 18446744073709551616.0)
-		return -1;
 	if (d < 0)
 		return 1;
-	order = order_uint(u, (uint64_t)d);
-	return order != 0 ? order : order_double(0, d - trunc(d));
+	if (d > 18446744073709551616.0)
+		return -1;
+	return order_double((double)u, d);
 }
 
 static int
