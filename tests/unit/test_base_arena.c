@@ -85,6 +85,35 @@ sizes_that_overflow_are_refused(void **state)
 	arena_fini(&arena);
 }
 
+/* More than any machine has, so that it is malloc() that says no. (By itself
+ * AddressSanitizer would end the process there.) */
+const char *
+__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+static void
+out_of_memory_is_null_and_leaves_the_rest_alone(void **state)
+{
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena, SIZE_MAX);
+
+	char *text = arena_copy(&arena, "abc", 3);
+
+	assert_null(arena_alloc(&arena, SIZE_MAX / 4));
+	assert_string_equal(text, "abc");
+	assert_non_null(arena_alloc(&arena, 10));
+	arena_reset(&arena);
+	assert_null(arena_alloc(&arena, SIZE_MAX / 4));
+	assert_non_null(arena_alloc(&arena, 10));
+	arena_fini(&arena);
+}
+
 /* The whole point of it: a steady state does not call malloc(). The address
  * of the only block is the witness. */
 static void
@@ -171,6 +200,8 @@ main(void)
 			the_maximum_is_exact_and_holds_again_after_a_reset),
 		cmocka_unit_test(what_does_not_fit_leaves_the_arena_usable),
 		cmocka_unit_test(sizes_that_overflow_are_refused),
+		cmocka_unit_test(
+			out_of_memory_is_null_and_leaves_the_rest_alone),
 		cmocka_unit_test(a_reset_keeps_the_memory),
 		cmocka_unit_test(growing_batches_do_not_pile_up_blocks),
 		cmocka_unit_test(a_copy_is_its_own_and_ends_with_a_nul),

@@ -117,6 +117,33 @@ cstr_of_nothing_is_an_empty_text(void **state)
 	buf_fini(NULL);
 }
 
+/* More than any machine has, so that it is malloc() that says no. (By itself
+ * AddressSanitizer would end the process there.) */
+const char *
+__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+static void
+out_of_memory_fails_and_keeps_what_was_there(void **state)
+{
+	struct buf buf;
+
+	(void)state;
+	buf_init(&buf, SIZE_MAX);
+	assert_null(buf_reserve(&buf, SIZE_MAX / 4));
+	assert_true(buf.is_failed);
+	buf_reset(&buf);
+	buf_put_str(&buf, "abc");
+	assert_null(buf_reserve(&buf, SIZE_MAX / 4));
+	assert_int_equal(buf.len, 3);
+	assert_memory_equal(buf.bytes, "abc", 3);
+	buf_fini(&buf);
+}
+
 static const int64_t numbers[] = {0, 1, -1, 63, 64, -64, -65, 127, 128, 16383,
 	16384, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
 
@@ -253,6 +280,7 @@ main(void)
 		cmocka_unit_test(
 			after_a_failure_nothing_is_appended_until_the_reset),
 		cmocka_unit_test(a_length_that_overflows_fails),
+		cmocka_unit_test(out_of_memory_fails_and_keeps_what_was_there),
 		cmocka_unit_test(cstr_of_nothing_is_an_empty_text),
 		cmocka_unit_test(numbers_are_read_back_as_they_were_put),
 		cmocka_unit_test(zigzag_is_that_of_avro),
