@@ -149,7 +149,10 @@ growing_batches_do_not_pile_up_blocks(void **state)
 	(void)state;
 	arena_init(&arena, 1024 * KIB);
 	for (size_t i = 0; i < 500; i++) {
-		assert_non_null(arena_alloc(&arena, 100 * KIB + i * KIB));
+		uint8_t *piece = arena_alloc(&arena, (100 + i) * KIB);
+
+		assert_non_null(piece);
+		memset(piece, 1, (100 + i) * KIB);
 		arena_reset(&arena);
 	}
 	/* The first word of a block is the next one. */

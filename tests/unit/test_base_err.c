@@ -55,6 +55,7 @@ static void
 a_code_that_is_none_is_an_internal_error(void **state)
 {
 	(void)state;
+	assert_string_equal(sg_err_name(SG_ERR_COUNT), "internal");
 	assert_string_equal(sg_err_name((enum sg_err)9999), "internal");
 	assert_int_equal(sg_err_class((enum sg_err)9999), SG_CLASS_FATAL);
 	assert_string_equal(sg_err_name((enum sg_err) - 1), "internal");

@@ -130,6 +130,7 @@ next_change_looks_400_days_ahead(void **state)
 {
 	const struct tz *berlin = open_zone("Europe/Berlin");
 	const struct tz *kolkata = open_zone("Asia/Kolkata");
+	const struct tz *nepal = open_zone("Asia/Kathmandu");
 	/* Brazil gave up summer time: this was its last change. */
 	const struct tz *sao_paulo = open_zone("America/Sao_Paulo");
 	int64_t last = utc("2019-02-17T02:00:00Z");
@@ -142,6 +143,11 @@ next_change_looks_400_days_ahead(void **state)
 	assert_true(tz_next_change(kolkata, 1700000000) == INT64_MAX);
 	assert_int_equal(tz_next_change(sao_paulo, last - 1), last);
 	assert_true(tz_next_change(sao_paulo, last) == INT64_MAX);
+	/* Nepal changed once, at the beginning of 1986. */
+	assert_true(tz_next_change(nepal, utc("1984-11-25T00:00:00Z")) ==
+		    INT64_MAX);
+	assert_int_equal(tz_next_change(nepal, utc("1984-11-28T00:00:00Z")),
+		utc("1985-12-31T18:30:00Z"));
 	assert_true(tz_next_change(berlin, INT64_MAX) == INT64_MAX);
 	assert_true(tz_next_change(berlin, INT64_MIN) == INT64_MAX);
 	assert_true(tz_next_change(open_zone("UTC"), 0) == INT64_MAX);

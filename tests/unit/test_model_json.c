@@ -162,6 +162,8 @@ static const struct type_field line_fields[] = {
 };
 static const struct type line_type = {
 	.kind = TYPE_RECORD, .fields = line_fields, .nfields = 3};
+static const struct type short_type = {
+	.kind = TYPE_RECORD, .fields = line_fields, .nfields = 2};
 static const struct type lines_type = {.kind = TYPE_LIST, .item = &line_type};
 
 static void
@@ -184,7 +186,11 @@ records_have_names_where_their_type_is_known(void **state)
 	assert_string_equal(
 		buf_cstr(buf), "[{\"id\":\"s1\",\"arr\\\"usd\":2.5},null]");
 
+	/* No names, or too few of them. */
 	assert_string_equal(json(buf, record), "[\"s1\",2.5,null]");
+	buf_reset(buf);
+	value_to_json(record, &short_type, buf);
+	assert_string_equal(buf_cstr(buf), "[\"s1\",2.5,null]");
 	buf_reset(buf);
 	value_to_json(record, &type_string, buf);
 	assert_string_equal(buf_cstr(buf), "[\"s1\",2.5,null]");

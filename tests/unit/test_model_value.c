@@ -84,6 +84,8 @@ identity_tells_all_of_these_apart(void **state)
 	const struct value swapped[] = {value_int(2), value_int(1)};
 	const struct value ab[] = {value_string("a", 1), value_int(1),
 		value_string("b", 1), value_int(2)};
+	const struct value ac[] = {value_string("a", 1), value_int(1),
+		value_string("b", 1), value_int(3)};
 	const struct value ba[] = {value_string("b", 1), value_int(2),
 		value_string("a", 1), value_int(1)};
 	struct value record = make_list(two, 2);
@@ -126,6 +128,7 @@ identity_tells_all_of_these_apart(void **state)
 		make_map(NULL, 0),
 		make_map(ab, 1),
 		make_map(ab, 2),
+		make_map(ac, 2),
 		make_map(ba, 2),
 		record,
 		type,
