@@ -218,6 +218,7 @@ read_exec(struct redis_group *group, uint32_t nqueued, bool was_in_doubt,
 	redisReply **ret_exec, struct sg_fault *why)
 {
 	struct said said = {.text = ""};
+	bool was_reigning = group->is_reigning;
 	redisReply *exec;
 	enum sg_err err;
 
@@ -231,8 +232,9 @@ read_exec(struct redis_group *group, uint32_t nqueued, bool was_in_doubt,
 	err = read_arm(group, why);
 	if (exec->type != REDIS_REPLY_ARRAY && !group->is_applied)
 		group->is_in_doubt = was_in_doubt;
-	/* The end of the reign outweighs the reason of a refusal. */
-	if (exec->type == REDIS_REPLY_ERROR && err != SG_STORE_LOST) {
+	/* The end of a reign outweighs the reason of a refusal. */
+	if (exec->type == REDIS_REPLY_ERROR &&
+		(err != SG_STORE_LOST || !was_reigning)) {
 		err = redis_conn_error(&group->conn, said.text, why);
 		group->is_armed = group->is_armed && group->conn.ctx != NULL;
 	}

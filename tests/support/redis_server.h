@@ -16,7 +16,7 @@ struct redis_server {
 	char dir[64]; /* "" until the first start */
 	char socket[96];
 	char url[128];
-	char answer[512]; /* of redis_server_ask() */
+	char answer[16384]; /* of redis_server_ask() */
 };
 
 /* Is redis-server installed? When not, a skipped test says so. */
