@@ -128,8 +128,8 @@ group_account(struct group *group, const struct event *ev)
 
 /* --- folding ------------------------------------------------------------ */
 
-static enum sg_err
-mark_touched(struct group *group, struct account *acct)
+enum sg_err
+group_touch(struct group *group, struct account *acct)
 {
 	if (acct->is_touched)
 		return SG_OK;
@@ -222,7 +222,7 @@ group_fold(struct group *group, struct account *acct,
 		return SG_OK;
 	acct->last = ev;
 	acct->touched_ms = now_ms;
-	return mark_touched(group, acct);
+	return group_touch(group, acct);
 }
 
 /* --- deciding ----------------------------------------------------------- */

@@ -54,6 +54,7 @@ struct group {
 	int64_t fold[INPUTS_MAX];      /* next offset to fold */
 	int64_t committed[INPUTS_MAX]; /* G: below it nothing is decided */
 	int64_t clock_ms;	       /* event clock; INT64_MIN at first */
+	int64_t committed_clock_ms;    /* event clock at G */
 	int64_t out_next;	       /* offset after our last image */
 	uint64_t cno;		       /* changes so far */
 	uint64_t cno_next;	       /* with those of the open transaction */
@@ -117,6 +118,10 @@ group_fold(struct group *group, struct account *acct,
 SG_MUSTCHECK enum sg_err
 group_decide(struct group *group, struct account *acct, int64_t now_ms,
 	bool is_forced, const struct decide_cause *cause, int64_t mono_ms);
+
+/* Wait for group_decide_touched(). */
+SG_MUSTCHECK enum sg_err
+group_touch(struct group *group, struct account *acct);
 
 /* Mark dirty with the group's present position. */
 void

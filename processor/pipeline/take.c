@@ -331,6 +331,8 @@ take_check_caught_up(struct worker *w, struct group *group)
 			return;
 	}
 	group->is_catching_up = false;
+	if (group->clock_ms < group->committed_clock_ms)
+		group->clock_ms = group->committed_clock_ms;
 	SG_LOG(LOG_INFO, "caught_up", LOG_INT("worker", w->number),
 		LOG_INT("partition", group->number),
 		LOG_INT("touched", group->ntouched));

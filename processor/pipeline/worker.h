@@ -138,6 +138,13 @@ worker_is_stopping(const struct worker *worker);
 bool
 worker_back_off(struct worker *worker, int *attempt);
 
+/* --- worker_metrics.c --------------------------------------------------- */
+
+SG_MUSTCHECK enum sg_err
+worker_metrics_init(struct worker *worker);
+void
+worker_metrics_fini(struct worker *worker);
+
 /* --- take.c ------------------------------------------------------------- */
 
 /* Fold a batch of the wall clock. */
