@@ -93,6 +93,19 @@ replay_run(const struct program *program, const struct replay_opts *opts,
 void
 replay_destroy(struct replay *replay);
 
+struct load_summary {
+	uint64_t produced;
+	uint64_t bad_rows;
+};
+
+/*
+ * Encode files to Avro and produce them to their input topics, keyed by
+ * account id, in event-time order. Uses files, stop, on_bad_row, on_progress.
+ */
+SG_MUSTCHECK enum sg_err
+pipeline_load(const struct program *program, const struct replay_opts *opts,
+	struct load_summary *ret_summary, struct sg_fault *why);
+
 /* Accounts of each segment after replay_run(), in the order of the
  * configuration. */
 void

@@ -52,6 +52,7 @@ struct program_input {
 	const char *topic;
 	int32_t schema; /* number of the reader schema */
 	struct decode_reader *reader;
+	bool is_bare;	   /* framing: bare */
 	int32_t key_slot;  /* -1: the record's key */
 	int32_t time_slot; /* -1: the record's timestamp */
 	int32_t id_slot;   /* -1: none */

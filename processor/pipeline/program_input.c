@@ -260,6 +260,7 @@ reader_open(
 			strcmp(ci->framing.s, names[i]) == 0)
 			framing = (enum decode_framing)i;
 	}
+	in->is_bare = framing == DECODE_BARE;
 	err = decode_schemas_add_path(
 		b->prog->schemas, ci->schema.s, -1, &in->schema, &why);
 	if (err == SG_OK)
