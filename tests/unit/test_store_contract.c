@@ -577,7 +577,7 @@ a_full_chunk_goes_in_one_commit(void **state)
 		memset(blob, (int)('a' + i % 26), sizeof(blob));
 		store_add_state(world->group, names[i], blob, sizeof(blob));
 		for (int f = 0; f < 20; f++) {
-			char field[16];
+			char field[32];
 
 			(void)snprintf(field, sizeof(field), "field_%d", f);
 			store_add_view(
