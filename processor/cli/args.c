@@ -1,0 +1,233 @@
+/* args.c - options that several verbs share, and the configuration. */
+#include <getopt.h>
+#include <string.h>
+
+#include "cli.h"
+#include "segmentd/civil.h"
+
+static const struct option longs[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"set", required_argument, NULL, 's'},
+	{"input", required_argument, NULL, 'i'},
+	{"until", required_argument, NULL, 'u'},
+	{"output", required_argument, NULL, 'o'},
+	{"accept-loss", no_argument, NULL, 'L'},
+	{"keep", no_argument, NULL, 'k'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+/* The bit a verb must have for an option to be its own; 0: every verb. */
+static unsigned
+bit_of(int c)
+{
+	switch (c) {
+	case 'c':
+	case 's':
+		return CLI_CONFIG;
+	case 'i':
+		return CLI_INPUT;
+	case 'u':
+		return CLI_UNTIL;
+	case 'o':
+		return CLI_OUTPUT;
+	case 'L':
+		return CLI_ACCEPT_LOSS;
+	case 'k':
+		return CLI_KEEP;
+	default:
+		return 0;
+	}
+}
+
+static bool
+take_time(const char *verb, const char *text, int64_t *ret_ms)
+{
+	int64_t seconds;
+	int32_t nanos;
+
+	if (!civil_parse(text, strlen(text), false, &seconds, &nanos)) {
+		(void)fprintf(stderr,
+			"segmentd %s: `%s` is not a time: write "
+			"2024-10-01T00:00:00Z or 2024-10-01\n",
+			verb, text);
+		return false;
+	}
+	*ret_ms = seconds * 1000 + nanos / 1000000;
+	return true;
+}
+
+static bool
+take_output(const char *verb, const char *text, struct cli_args *args)
+{
+	args->has_output = true;
+	if (strcmp(text, "json") == 0) {
+		args->output = CLI_JSON;
+		return true;
+	}
+	if (strcmp(text, "text") == 0) {
+		args->output = CLI_TEXT;
+		return true;
+	}
+	(void)fprintf(stderr,
+		"segmentd %s: --output is text or json, not `%s`\n", verb,
+		text);
+	return false;
+}
+
+static bool
+take_one(const char *verb, int c, struct cli_args *args)
+{
+	switch (c) {
+	case 'c':
+		args->config = optarg;
+		return true;
+	case 's':
+		if (args->nsets == CLI_SETS_MAX)
+			return false;
+		args->sets[args->nsets++] = optarg;
+		return true;
+	case 'i':
+		if (args->ninputs == CLI_INPUTS_MAX)
+			return false;
+		args->inputs[args->ninputs++] = optarg;
+		return true;
+	case 'u':
+		return take_time(verb, optarg, &args->until_ms);
+	case 'o':
+		return take_output(verb, optarg, args);
+	case 'L':
+		args->is_loss_accepted = true;
+		return true;
+	case 'k':
+		args->is_kept = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
+cli_parse(int argc, char **argv, unsigned options, const char *usage,
+	struct cli_args *ret_args, int *ret_status)
+{
+	const char *verb = argv[0];
+	int c;
+
+	memset(ret_args, 0, sizeof(*ret_args));
+	*ret_status = SG_EXIT_USAGE;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+		unsigned bit = bit_of(c);
+
+		if (c == 'h') {
+			(void)fputs(usage, stdout);
+			*ret_status = SG_EXIT_OK;
+			return false;
+		}
+		if (bit != 0 && (options & bit) == 0) {
+			(void)fprintf(stderr,
+				"segmentd %s: it has no such option\n", verb);
+			c = '?';
+		}
+		if (c == '?' || !take_one(verb, c, ret_args)) {
+			(void)fputs(usage, stderr);
+			return false;
+		}
+	}
+	if (optind < argc && (options & CLI_CONFIG_OPERAND) != 0 &&
+		ret_args->config == NULL)
+		ret_args->config = argv[optind++];
+	if (optind < argc) {
+		(void)fprintf(stderr, "segmentd %s: what is `%s`?\n%s", verb,
+			argv[optind], usage);
+		return false;
+	}
+	if ((options & CLI_CONFIG) != 0 && ret_args->config == NULL) {
+		(void)fprintf(stderr,
+			"segmentd %s: a configuration is needed: -c FILE\n%s",
+			verb, usage);
+		return false;
+	}
+	return true;
+}
+
+/* --- configuration ------------------------------------------------------ */
+
+static void
+print_diags(const struct conf_diags *diags)
+{
+	struct buf text;
+
+	buf_init(&text, 64 << 20);
+	conf_diags_print(diags, cli_has_colours(stderr), &text);
+	(void)fputs(buf_cstr(&text), stderr);
+	buf_fini(&text);
+}
+
+int
+cli_program_open(const struct cli_args *args, bool needs_broker,
+	struct cli_program *ret_cp)
+{
+	struct cli_program cp = {NULL, NULL, NULL};
+	enum sg_err err = conf_diags_create(&cp.diags);
+
+	if (err == SG_OK)
+		err = conf_read(args->config, args->sets, args->nsets, cp.diags,
+			&cp.conf);
+	if (err == SG_OK && needs_broker)
+		conf_require_broker(cp.conf, cp.diags);
+	if (err == SG_OK)
+		err = program_create(cp.conf, cp.diags, &cp.program);
+	if (cp.diags != NULL &&
+		conf_diags_errors(cp.diags) + conf_diags_warnings(cp.diags) > 0)
+		print_diags(cp.diags);
+	if (err != SG_OK) {
+		if (cp.diags == NULL || conf_diags_errors(cp.diags) == 0)
+			(void)fprintf(stderr, "segmentd: %s: %s\n",
+				args->config, sg_err_text(err));
+		cli_program_close(&cp);
+		return err == SG_NOMEM ? SG_EXIT_INTERNAL : SG_EXIT_CONFIG;
+	}
+	*ret_cp = cp;
+	return SG_EXIT_OK;
+}
+
+void
+cli_program_close(struct cli_program *cp)
+{
+	program_destroy(cp->program);
+	conf_destroy(cp->conf);
+	conf_diags_destroy(cp->diags);
+}
+
+bool
+cli_files(const struct cli_args *args, const struct conf *conf,
+	struct replay_file *ret_files, size_t *ret_n)
+{
+	for (size_t i = 0; i < args->ninputs; i++) {
+		const char *eq = strchr(args->inputs[i], '=');
+		size_t len = eq == NULL ? 0 : (size_t)(eq - args->inputs[i]);
+		size_t at = 0;
+
+		while (at < conf->ninputs &&
+			(conf->inputs[at].name.len != len ||
+				memcmp(conf->inputs[at].name.s, args->inputs[i],
+					len) != 0))
+			at++;
+		if (eq == NULL || at == conf->ninputs) {
+			(void)fprintf(stderr,
+				"segmentd: --input %s: write NAME=FILE, where "
+				"NAME is an input of the configuration:",
+				args->inputs[i]);
+			for (at = 0; at < conf->ninputs; at++)
+				(void)fprintf(
+					stderr, " %s", conf->inputs[at].name.s);
+			(void)fprintf(stderr, "\n");
+			return false;
+		}
+		ret_files[i] = (struct replay_file){(uint32_t)at, eq + 1};
+	}
+	*ret_n = args->ninputs;
+	return true;
+}

@@ -1,0 +1,123 @@
+/*
+ * cli.h - verbs of the command line, and what they share.
+ *
+ * Every verb is `int cli_NAME(int argc, char **argv)`: argv[0] is the verb,
+ * the result an exit status of err.h. Results go to standard output, messages
+ * to standard error.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "segmentd/conf.h"
+#include "segmentd/err.h"
+#include "segmentd/pipeline.h"
+
+/* VERB(name, what it does); one row a verb, in the order of --help. */
+#define CLI_VERBS(VERB)                                                        \
+	VERB(demo, "Play a simulated company, everything embedded")            \
+	VERB(run, "Run the daemon")                                            \
+	VERB(check, "Check a configuration, without a broker")                 \
+	VERB(backtest, "Replay files: which changes would there be")           \
+	VERB(load, "Produce files to the input topics")                        \
+	VERB(eval, "Evaluate one expression")
+
+#define VERB(name, help) int cli_##name(int argc, char **argv);
+CLI_VERBS(VERB)
+#undef VERB
+
+/* --- options ------------------------------------------------------------ */
+
+#define CLI_INPUTS_MAX 256
+#define CLI_SETS_MAX 64
+
+enum cli_output { CLI_TEXT, CLI_JSON };
+
+/* Options that several verbs have. */
+struct cli_args {
+	const char *config; /* -c, or the first operand where a verb says so */
+	const char *sets[CLI_SETS_MAX]; /* --set path=value */
+	size_t nsets;
+	const char *inputs[CLI_INPUTS_MAX]; /* --input NAME=FILE */
+	size_t ninputs;
+	int64_t until_ms; /* --until TIME; 0: none */
+	enum cli_output output;
+	bool has_output;
+	bool is_loss_accepted; /* --accept-loss */
+	bool is_kept;	       /* --keep (demo) */
+};
+
+/* Which of them a verb takes. */
+enum cli_option {
+	CLI_CONFIG = 1 << 0,
+	CLI_CONFIG_OPERAND = 1 << 1, /* the config may stand alone */
+	CLI_INPUT = 1 << 2,
+	CLI_UNTIL = 1 << 3,
+	CLI_OUTPUT = 1 << 4,
+	CLI_ACCEPT_LOSS = 1 << 5,
+	CLI_KEEP = 1 << 6,
+};
+
+/*
+ * Parse argv. `usage` is printed for --help (then *ret_status is 0) and after
+ * a mistake (64). Returns false when the verb is to return *ret_status.
+ */
+bool
+cli_parse(int argc, char **argv, unsigned options, const char *usage,
+	struct cli_args *ret_args, int *ret_status);
+
+/* --- configuration ------------------------------------------------------ */
+
+struct cli_program {
+	struct conf_diags *diags;
+	struct conf *conf;
+	struct program *program;
+};
+
+/* Read and compile; mistakes are printed. Returns an exit status. With
+ * `needs_broker`, a configuration without bootstrap.servers is a mistake. */
+int
+cli_program_open(const struct cli_args *args, bool needs_broker,
+	struct cli_program *ret_cp);
+void
+cli_program_close(struct cli_program *cp);
+
+/* --input NAME=FILE to struct replay_file; false with a message. */
+bool
+cli_files(const struct cli_args *args, const struct conf *conf,
+	struct replay_file *ret_files, size_t *ret_n);
+
+/* --- stopping, the terminal --------------------------------------------- */
+
+/* Set by SIGINT and SIGTERM once cli_catch_signals() was called. */
+extern atomic_bool cli_stop;
+void
+cli_catch_signals(void);
+
+/* Print "segmentd VERB: message" and return the exit status of a failure. */
+int
+cli_fail(const char *verb, enum sg_err err, const struct sg_fault *why);
+
+/* A progress bar on standard error; nothing when that is no terminal. */
+struct cli_bar {
+	const char *what;
+	bool is_on;
+	int last_percent;
+};
+void
+cli_bar_begin(struct cli_bar *bar, const char *what);
+void
+cli_bar_show(struct cli_bar *bar, uint64_t done, uint64_t total);
+void
+cli_bar_end(struct cli_bar *bar);
+
+/* Are colours wanted on this stream (a terminal, NO_COLOR not set)? */
+bool
+cli_has_colours(FILE *stream);
+
+#endif
