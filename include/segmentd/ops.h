@@ -70,7 +70,7 @@ metrics_write(const struct metrics *metrics, struct buf *out);
 /* Named conditions; ready when all hold (with none: always). */
 struct health;
 
-#define HEALTH_MAX 64
+#define HEALTH_MAX 320 /* above the most workers there can be */
 #define HEALTH_STALE_US INT64_C(30000000)
 SG_MUSTCHECK enum sg_err
 health_create(struct health **ret_health);

@@ -198,7 +198,8 @@ def test_the_installed_tree_is_where_the_image_looks(tmp_path):
           f"DESTDIR={tmp_path}", "install", timeout=600)
     assert os.access(tmp_path / "usr/bin/segmentd", os.X_OK)
     assert "segmentd" in check(tmp_path / "usr/bin/segmentd", "--version")
-    assert list((tmp_path / "usr/share/segmentd").rglob("*.avsc"))
+    config, = (tmp_path / "usr/share/segmentd").rglob("segmentd.yaml")
+    check(tmp_path / "usr/bin/segmentd", "check", "-c", config)
 
 
 # --- probe ----------------------------------------------------------------
@@ -265,6 +266,27 @@ def test_compose_names_volumes_and_files_that_are_there(compose):
     assert (TOP / build["dockerfile"]).exists()
 
 
+def test_schemas_are_where_the_configuration_looks_for_them(stages, compose):
+    """In the image, and in what compose mounts over it."""
+    inputs = yaml.safe_load((TOP / "config/segmentd.yaml").read_text())["inputs"]
+    copied = {shlex.split(s)[1]: shlex.split(s)[0]
+              for s in stages[-1].all("COPY") if not s.startswith("--")}
+    service = compose["services"]["segmentd"]
+    mounted = {}
+    for volume in service["volumes"]:
+        source, target, _ = volume.split(":")
+        mounted[target] = os.path.relpath(DEPLOY / source, TOP)
+    for command, tree in ((json.loads(stages[-1].all("CMD")[0]), copied),
+                          (service["command"], mounted)):
+        config = pathlib.Path(command[command.index("-c") + 1])
+        assert tree[str(config.parent)] == "config"
+        for name, options in inputs.items():
+            schema = os.path.normpath(config.parent / options["schema"])
+            root, = [t for t in tree if schema.startswith(t + "/")]
+            path = TOP / tree[root] / os.path.relpath(schema, root)
+            assert path.exists(), f"{name}: {schema}"
+
+
 def test_compose_opens_nothing_beyond_this_machine(compose):
     for service in compose["services"].values():
         for port in service.get("ports", []):
@@ -272,10 +294,7 @@ def test_compose_opens_nothing_beyond_this_machine(compose):
 
 
 def test_compose_makes_the_topics_that_the_configuration_reads(compose):
-    config = TOP / "config/segmentd.yaml"
-    if not config.exists():
-        pytest.skip("no config/segmentd.yaml")
-    inputs = yaml.safe_load(config.read_text())["inputs"]
+    inputs = yaml.safe_load((TOP / "config/segmentd.yaml").read_text())["inputs"]
     made = compose["services"]["topics"]["environment"]["TOPICS"].split()
     assert sorted(made) == sorted({i["topic"] for i in inputs.values()})
 
