@@ -13,8 +13,8 @@ V       ?=
 VERSION := 0.1.0
 
 # What may be narrowed for a quick build: MODULES="base model rules"
-MODULES ?= base model ingest decode features rules segments publish store \
-	ops conf pipeline cli
+MODULES ?= base model ingest decode files features rules segments publish \
+	store ops conf pipeline cli
 
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))

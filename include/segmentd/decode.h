@@ -41,7 +41,7 @@
 #include "segmentd/value.h"
 
 #define DECODE_RECORD_MAX (16 << 20) /* bytes of a record's value */
-#define DECODE_DEPTH_MAX 64	     /* nesting of a value */
+#define DECODE_DEPTH_MAX 64	     /* records, arrays, maps within another */
 
 /* --- schemas ------------------------------------------------------------ */
 
@@ -132,6 +132,10 @@ decode_reader_clone(
  * Decode one record: decode_reader_nslots() values at *ret_slots.
  *
  * Valid until: (the values) the arena is reset or the record's bytes go.
+ * A record's values take at most 32 MiB of the arena (beyond: SG_TOO_LARGE);
+ * SG_NOMEM means that the arena is full or the machine is out of memory, so
+ * give a batch's arena more than that.
+ *
  * Errors: SG_NO_VALUE, SG_BAD_FRAMING, SG_UNKNOWN_SCHEMA,
  *         SG_INCOMPATIBLE_SCHEMA, SG_BAD_RECORD, SG_BAD_UTF8, SG_TOO_LARGE,
  *         SG_NOMEM. The fault says at which byte and field; never the data.
@@ -140,5 +144,13 @@ SG_MUSTCHECK enum sg_err
 decode_record(struct decode_reader *reader, const struct record *rec,
 	struct arena *arena, const struct value **ret_slots,
 	struct sg_fault *why);
+
+/*
+ * How many bytes the value of schema `number` takes that begins at `bytes`.
+ * Errors: SG_BAD_RECORD, SG_TOO_LARGE.
+ */
+SG_MUSTCHECK enum sg_err
+decode_measure(const struct decode_schemas *schemas, int32_t number,
+	const void *bytes, size_t len, size_t *ret_len, struct sg_fault *why);
 
 #endif

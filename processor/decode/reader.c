@@ -592,3 +592,17 @@ decode_record(struct decode_reader *reader, const struct record *rec,
 		*ret_slots = values;
 	return err;
 }
+
+enum sg_err
+decode_measure(const struct decode_schemas *schemas, int32_t number,
+	const void *bytes, size_t len, size_t *ret_len, struct sg_fault *why)
+{
+	struct cursor cur;
+
+	cursor_init(&cur, bytes, len, NULL);
+	if (!run_skip(&cur, decode_schemas_tree(schemas, number)))
+		return sg_fault_set(why, cur.err, "byte %zu: %s",
+			(size_t)(cur.at - (const uint8_t *)bytes), cur.why);
+	*ret_len = (size_t)(cur.at - (const uint8_t *)bytes);
+	return SG_OK;
+}
