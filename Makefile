@@ -78,7 +78,7 @@ $(BIN): $(MAIN) $(LIB)
 
 $(LIB): $(OBJS)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $(OBJS)
+	$(Q)rm -f $@ && ar qcs $@ $(OBJS)
 
 $(BUILD)/%.o: %.c Makefile
 	$(call say,CC,$<)
