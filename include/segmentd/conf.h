@@ -23,9 +23,9 @@
 /* Bounds of a configuration, beside INPUTS_MAX and FEATURES_MAX. */
 #define CONF_VARIABLES_MAX 1024
 #define CONF_SCORES_MAX 64
-#define CONF_CLAUSES_MAX 256 /* of a score */
-#define CONF_SEGMENTATIONS_MAX 256
-#define CONF_SEGMENTS_MAX 256 /* of a segmentation */
+#define CONF_CLAUSES_MAX 256	   /* of a score */
+#define CONF_SEGMENTATIONS_MAX 255 /* the renewal window is one more */
+#define CONF_SEGMENTS_MAX 256	   /* of a segmentation */
 #define CONF_RENEWAL_WINDOWS_MAX 32
 #define CONF_RENEWAL_DAYS_MAX 3650
 #define CONF_SCHEMA_IDS_MAX 4096
@@ -47,9 +47,8 @@ struct conf_feature {
 struct conf_input {
 	struct conf_text name;
 	struct conf_text topic;
-	struct conf_text
-		schema; /* path of the reader schema, as found: relative
-			   paths are relative to the config file */
+	struct conf_text schema;  /* path of the reader schema; conf->dir is in
+				     front of it if it is relative */
 	struct conf_text framing; /* auto confluent single_object bare */
 	struct conf_text key;	  /* path of the account id; absent: the key */
 	struct conf_text time;	  /* path of the event time; absent: record's */
@@ -110,7 +109,7 @@ struct conf_renewal {
 
 struct conf_schema_id {
 	int32_t id;
-	struct conf_text path;
+	struct conf_text path; /* as that of an input's schema */
 };
 
 enum conf_clock { CONF_CLOCK_WALL, CONF_CLOCK_EVENT };
@@ -159,7 +158,7 @@ conf_option_rows(size_t *ret_n);
 
 struct conf {
 	const char *path; /* of the file, as given */
-	const char *dir;  /* its folder, for relative paths */
+	const char *dir;  /* its folder: relative paths begin there */
 	struct conf_options opt;
 	const struct kafka_prop *kafka;
 	size_t nkafka;
@@ -254,6 +253,10 @@ void
 conf_require_broker(const struct conf *conf, struct conf_diags *diags);
 
 /* --- the form of the file ------------------------------------------------ */
+
+/* Every option with its help and default, commented out, as YAML. */
+void
+conf_reference(struct buf *out);
 
 /* The JSON Schema (draft 2020-12) of the file, for editors. */
 void

@@ -115,6 +115,7 @@ root_read(struct walk *walk, const struct doc_node *root,
 		return;
 	}
 	options_read(walk, root, known, &conf->opt);
+	(void)walk_resolve(walk, &conf->opt.schemas_folder);
 	parts_read(walk, root, conf);
 }
 
@@ -148,6 +149,7 @@ kafka_set(struct walk *walk, const struct conf_text *path,
 
 	name.s += strlen("kafka.");
 	name.len -= strlen("kafka.");
+	name.start += (uint32_t)strlen("kafka.");
 	if (!kafka_prop_check(walk, &name))
 		return;
 	props = walk_array(walk, conf->nkafka + 1, sizeof(*props));
@@ -218,6 +220,7 @@ conf_build(const char *name, const char *dir, const struct doc_node *root,
 	if (err != SG_OK)
 		return err;
 	walk.arena = &owner->arena;
+	walk.dir = owner->conf.dir;
 	root_read(&walk, root, others, &owner->conf);
 	err = walk.err;
 	for (size_t i = 0; i < nsets && err == SG_OK; i++)

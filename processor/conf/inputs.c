@@ -66,7 +66,7 @@ input_key_read(struct walk *walk, const struct doc_node *node, int key,
 			(void)topic_check(walk, &input->topic);
 		break;
 	case KEY_SCHEMA:
-		(void)walk_env_text(walk, node, false, &input->schema);
+		(void)walk_file(walk, node, &input->schema);
 		break;
 	case KEY_FRAMING:
 		framing_read(walk, node, &input->framing);

@@ -115,7 +115,7 @@ schema_ids_read(
 					ids[i].id);
 		}
 		ids[n].id = (int32_t)id;
-		if (walk_env_text(walk, c, false, &ids[n].path))
+		if (walk_file(walk, c, &ids[n].path))
 			n++;
 	}
 	conf->schema_ids = ids;

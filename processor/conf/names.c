@@ -46,9 +46,10 @@ static const char *const reserved[] = {"as", "break", "const", "continue",
 	"while", "now", NULL};
 
 /* Names that mean something else at the beginning of a dotted name. */
-static const char *const roots[] = {"renewal", "segment", "variables", "score",
-	"bool", "bytes", "double", "duration", "dyn", "int", "list", "map",
-	"null_type", "string", "timestamp", "type", "uint", NULL};
+static const char *const roots[] = {"account_id", "renewal", "segment",
+	"variables", "score", "bool", "bytes", "double", "duration", "dyn",
+	"int", "list", "map", "null_type", "string", "timestamp", "type",
+	"uint", NULL};
 
 static const struct {
 	const char *what;

@@ -255,6 +255,36 @@ walk_env_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 	return is_good;
 }
 
+bool
+walk_resolve(struct walk *walk, struct conf_text *path)
+{
+	size_t dir_len = strlen(walk->dir);
+	char *joined;
+
+	if (path->len == 0 || path->s[0] == '/' || strcmp(walk->dir, ".") == 0)
+		return true;
+	joined = arena_array(walk->arena, dir_len + 1 + path->len + 1, 1);
+	if (joined == NULL) {
+		walk->err = SG_NOMEM;
+		return false;
+	}
+	memcpy(joined, walk->dir, dir_len);
+	joined[dir_len] = '/';
+	memcpy(joined + dir_len + 1, path->s, path->len + 1);
+	path->s = joined;
+	path->len += dir_len + 1;
+	path->style |= STYLE_CHANGED;
+	return true;
+}
+
+bool
+walk_file(struct walk *walk, const struct doc_node *node,
+	struct conf_text *ret_path)
+{
+	return walk_env_text(walk, node, false, ret_path) &&
+	       walk_resolve(walk, ret_path);
+}
+
 /* --- numbers ------------------------------------------------------------ */
 
 bool

@@ -18,6 +18,7 @@
 struct walk {
 	struct conf_diags *diags;
 	struct arena *arena; /* of the conf: what outlives the tree */
+	const char *dir;     /* relative paths begin here */
 	enum sg_err err;     /* SG_OK, or SG_NOMEM */
 	size_t nunknown;     /* keys that nobody knows. One of them is
 				probably what seems to be missing */
@@ -48,6 +49,12 @@ walk_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 bool
 walk_env_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 	struct conf_text *ret_text);
+/* A path of a file: one that is relative gets walk->dir in front. */
+bool
+walk_file(struct walk *walk, const struct doc_node *node,
+	struct conf_text *ret_path);
+bool
+walk_resolve(struct walk *walk, struct conf_text *path);
 /* An expression: not empty, within CEL's bound, nothing replaced. */
 bool
 walk_expr(struct walk *walk, const struct doc_node *node,
