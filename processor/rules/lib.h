@@ -78,6 +78,13 @@ code_point_len(const char *text, uint32_t len)
 	return n;
 }
 
+/* The text from byte `at` on; an empty one may point nowhere. */
+static inline const char *
+text_at(struct value text, uint32_t at)
+{
+	return text.len == 0 ? "" : text.as.s + at;
+}
+
 /* Where `part` first stands in text from byte `from` on; UINT32_MAX: not. */
 uint32_t
 text_find(struct value text, struct value part, uint32_t from);

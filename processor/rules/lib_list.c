@@ -194,7 +194,8 @@ CEL_FN(fn_slice)
 	if (args[1].as.i < 0 || args[1].as.i > args[2].as.i ||
 		args[2].as.i > list.len)
 		return value_error("index out of range");
-	list.as.items += args[1].as.i;
+	if (list.len != 0)
+		list.as.items += args[1].as.i;
 	list.len = (uint32_t)(args[2].as.i - args[1].as.i);
 	return list;
 }

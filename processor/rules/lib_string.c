@@ -14,7 +14,7 @@ text_find(struct value text, struct value part, uint32_t from)
 		return UINT32_MAX;
 	if (part.len == 0)
 		return from;
-	at = memmem(text.as.s + from, text.len - from, part.as.s, part.len);
+	at = memmem(text_at(text, from), text.len - from, part.as.s, part.len);
 	return at == NULL ? UINT32_MAX : (uint32_t)(at - text.as.s);
 }
 
@@ -24,7 +24,7 @@ text_offset(struct value text, int64_t index)
 	uint32_t at = 0;
 
 	for (; index > 0 && at < text.len; index--)
-		at += code_point_len(text.as.s + at, text.len - at);
+		at += code_point_len(text_at(text, at), text.len - at);
 	return index == 0 ? at : UINT32_MAX;
 }
 
@@ -106,10 +106,10 @@ CEL_FN(fn_ends_with)
 
 	if (v.kind == VALUE_ERROR)
 		return v;
-	return value_bool(
-		part.len == 0 ||
-		(part.len <= text.len && memcmp(text.as.s + text.len - part.len,
-						 part.as.s, part.len) == 0));
+	return value_bool(part.len == 0 ||
+			  (part.len <= text.len &&
+				  memcmp(text_at(text, text.len - part.len),
+					  part.as.s, part.len) == 0));
 }
 
 CEL_FN(fn_char_at)
@@ -125,8 +125,8 @@ CEL_FN(fn_char_at)
 		return value_error("index out of range");
 	if (at == text.len)
 		return value_string("", 0);
-	return value_string(
-		text.as.s + at, code_point_len(text.as.s + at, text.len - at));
+	return value_string(text_at(text, at),
+		code_point_len(text_at(text, at), text.len - at));
 }
 
 CEL_FN(fn_index_of)
@@ -170,7 +170,7 @@ CEL_FN(fn_last_index_of)
 		return value_error(ERR_COST);
 	for (uint32_t at = last + 1; at-- > 0;) {
 		if (part.len == 0 ||
-			memcmp(text.as.s + at, part.as.s, part.len) == 0)
+			memcmp(text_at(text, at), part.as.s, part.len) == 0)
 			return value_int(text_count(text.as.s, at));
 	}
 	return value_int(-1);
@@ -189,7 +189,7 @@ CEL_FN(fn_substring)
 	to = nargs == 3 ? text_offset(args[0], args[2].as.i) : args[0].len;
 	if (from == UINT32_MAX || to == UINT32_MAX)
 		return value_error("index out of range");
-	return value_string(args[0].as.s + from, to - from);
+	return value_string(text_at(args[0], from), to - from);
 }
 
 static struct value
@@ -252,8 +252,8 @@ CEL_FN(fn_trim)
 	if (v.kind == VALUE_ERROR)
 		return v;
 	for (at = 0; at < text.len;) {
-		uint32_t n = code_point_len(text.as.s + at, text.len - at);
-		bool is_blank = is_space(text.as.s + at, n);
+		uint32_t n = code_point_len(text_at(text, at), text.len - at);
+		bool is_blank = is_space(text_at(text, at), n);
 
 		at += n;
 		if (is_blank && end == 0)
@@ -262,5 +262,5 @@ CEL_FN(fn_trim)
 			end = at;
 	}
 	return end == 0 ? value_string("", 0)
-			: value_string(text.as.s + start, end - start);
+			: value_string(text_at(text, start), end - start);
 }

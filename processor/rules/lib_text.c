@@ -85,15 +85,16 @@ replace_empty(struct writer *wr, struct value text, struct value to, uint64_t n)
 	uint32_t at = 0;
 
 	for (; n > 0; n--) {
-		uint32_t step = at == text.len ? 0
-					       : code_point_len(text.as.s + at,
-							 text.len - at);
+		uint32_t step = at == text.len
+					? 0
+					: code_point_len(text_at(text, at),
+						  text.len - at);
 
 		put(wr, to.as.s, to.len);
-		put(wr, text.as.s + at, step);
+		put(wr, text_at(text, at), step);
 		at += step;
 	}
-	put(wr, text.as.s + at, text.len - at);
+	put(wr, text_at(text, at), text.len - at);
 }
 
 CEL_FN(fn_replace)
@@ -125,11 +126,11 @@ CEL_FN(fn_replace)
 	for (; n > 0; n--) {
 		uint32_t found = text_find(text, part, at);
 
-		put(&wr, text.as.s + at, found - at);
+		put(&wr, text_at(text, at), found - at);
 		put(&wr, to.as.s, to.len);
 		at = found + part.len;
 	}
-	put(&wr, text.as.s + at, text.len - at);
+	put(&wr, text_at(text, at), text.len - at);
 	return writer_value(&wr);
 }
 
@@ -140,11 +141,12 @@ split_all(struct value text, struct value *items, uint64_t n)
 	uint32_t at = 0, made = 0;
 
 	while (at < text.len && made < n) {
-		uint32_t step = code_point_len(text.as.s + at, text.len - at);
+		uint32_t step =
+			code_point_len(text_at(text, at), text.len - at);
 
 		if (made + 1 == n)
 			step = text.len - at;
-		items[made++] = value_string(text.as.s + at, step);
+		items[made++] = value_string(text_at(text, at), step);
 		at += step;
 	}
 	return made;
@@ -161,10 +163,10 @@ split_at(struct value text, struct value part, struct value *items, uint64_t n)
 
 		if (found == UINT32_MAX) {
 			items[made++] =
-				value_string(text.as.s + at, text.len - at);
+				value_string(text_at(text, at), text.len - at);
 			break;
 		}
-		items[made++] = value_string(text.as.s + at, found - at);
+		items[made++] = value_string(text_at(text, at), found - at);
 		at = found + part.len;
 	}
 	return made;

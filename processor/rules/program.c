@@ -165,6 +165,8 @@ collect_slots(struct compiler *cc, struct skeletons *sks, struct skeleton *sk)
 		sks->slots[sks->nslots++] =
 			cc->env->names[cc->slots[cc->code[i].a]].slot;
 	}
+	if (sks->nslots == sk->first_slot)
+		return;
 	sk->nslots = sort_slots(
 		sks->slots + sk->first_slot, sks->nslots - sk->first_slot);
 	sks->nslots = sk->first_slot + sk->nslots;
