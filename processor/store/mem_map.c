@@ -63,7 +63,7 @@ map_grow(struct mem_map *map)
 	struct mem_map wide = *map;
 
 	wide.nslots = map->nslots == 0 ? SLOTS_MIN : map->nslots * 2;
-	wide.slots = calloc(wide.nslots, sizeof(*wide.slots));
+	wide.slots = calloc(wide.nslots, sizeof(struct mem_entry *));
 	if (wide.slots == NULL)
 		return false;
 	for (size_t i = 0; i < map->nslots; i++) {

@@ -80,6 +80,8 @@ ask(struct redis_store *store, redisReply **ret_reply, struct sg_fault *why)
 		if (err == SG_STORE_BUSY && store->conn.ctx != NULL)
 			return err; /* busy for another reason than MOVED */
 	}
+	if (err == SG_OK && *ret_reply == NULL)
+		return sg_fault_set(why, SG_INTERNAL, "no reply");
 	return err;
 }
 

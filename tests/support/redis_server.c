@@ -26,13 +26,6 @@ die(const char *what)
 	abort();
 }
 
-static void
-redis_server_is_not_installed(void **state)
-{
-	(void)state;
-	skip();
-}
-
 bool
 redis_server_is_installed(void)
 {
@@ -49,13 +42,9 @@ redis_server_is_installed(void)
 		path += len + (path[len] == ':');
 	}
 
-	static const struct CMUnitTest nothing[] = {
-		cmocka_unit_test(redis_server_is_not_installed)};
-
-	(void)cmocka_run_group_tests_name(
-		"*** redis-server is not installed: what needs a real Redis "
-		"is NOT tested ***",
-		nothing, NULL, NULL);
+	(void)printf(
+		"[  SKIPPED ] some test(s): redis-server is not installed, "
+		"so what needs a real Redis is NOT tested\n");
 	return false;
 }
 

@@ -19,7 +19,8 @@ struct redis_server {
 	char answer[16384]; /* of redis_server_ask() */
 };
 
-/* Is redis-server installed? When not, a skipped test says so. */
+/* Is redis-server installed? When not, it says so in the form of cmocka's
+ * summary. */
 bool
 redis_server_is_installed(void);
 
