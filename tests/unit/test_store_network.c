@@ -252,6 +252,19 @@ what_is_in_doubt_cannot_be_changed(void **state)
 	store_group_clear(world->group);
 	assert_int_equal(
 		store_group_check(world->group, &world->why), SG_STORE_LOST);
+
+	/* A repeat that is refused leaves the first copy in doubt. */
+	take_over(world);
+	add(world, "fourth");
+	cut_proxy_arm(&world->proxy, CUT_REQUEST, 40);
+	assert_int_equal(commit(world), SG_STORE_DOWN);
+	assert_true(cut_proxy_disarm(&world->proxy));
+	(void)REDIS_ASK(&world->server, "CONFIG", "SET", "maxmemory", "1");
+	assert_int_equal(commit(world), SG_STORE_BUSY);
+	(void)REDIS_ASK(&world->server, "CONFIG", "SET", "maxmemory", "0");
+	store_group_clear(world->group);
+	assert_int_equal(
+		store_group_check(world->group, &world->why), SG_STORE_LOST);
 }
 
 /* --- late copies -----------------------------------------------------------
@@ -262,6 +275,7 @@ enum late_order {
 	LATE_THEN_REPEAT,  /* the late copy wins, the repeat must not */
 	ARM_LATE_REPEAT,   /* the same, in the face of a fresh WATCH */
 	ARM_LATE_LOAD,	   /* noticed by a load */
+	BUSY_LATE_REPEAT,  /* a repeat that is refused settles nothing */
 	TAKEOVER_THEN_LATE /* neither */
 };
 
@@ -298,6 +312,13 @@ late_copy(struct world *world, enum late_order order, size_t n)
 		commit_until_ok(world);
 	if (order == ARM_LATE_REPEAT || order == ARM_LATE_LOAD)
 		load_ok_or_down(world);
+	if (order == BUSY_LATE_REPEAT) {
+		(void)REDIS_ASK(
+			&world->server, "CONFIG", "SET", "maxmemory", "1");
+		assert_int_equal(commit(world), SG_STORE_BUSY);
+		(void)REDIS_ASK(
+			&world->server, "CONFIG", "SET", "maxmemory", "0");
+	}
 	if (order == TAKEOVER_THEN_LATE) {
 		take_over(world);
 		add(world, text);
@@ -306,8 +327,7 @@ late_copy(struct world *world, enum late_order order, size_t n)
 	cut_proxy_release(&world->proxy);
 	if (order == ARM_LATE_LOAD)
 		load_ok_or_down(world);
-	if (order == LATE_THEN_REPEAT || order == ARM_LATE_REPEAT ||
-		order == ARM_LATE_LOAD)
+	if (order != REPEAT_THEN_LATE && order != TAKEOVER_THEN_LATE)
 		commit_until_ok(world);
 	assert_applied_once(world, text);
 	/* And the reign goes on. */
