@@ -76,8 +76,8 @@ struct change {
 	enum change_origin origin;
 	int64_t event_time_ms;	 /* of the trigger; for a timer its instant */
 	int64_t evaluated_at_ms; /* when it was decided */
-	int64_t kafka_ms;	 /* timestamp of the trigger's record; 0: none */
-	int64_t valid_until_ms;	 /* AT_NEVER: only an event can change it */
+	int64_t kafka_ms;	/* timestamp of the trigger's record; 0: none */
+	int64_t valid_until_ms; /* AT_NEVER: only an event can change it */
 	uint64_t rules_version;
 	struct {
 		const char *topic; /* NULL: no event, a timer */
