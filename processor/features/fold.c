@@ -47,6 +47,19 @@ struct step {
 	};
 };
 
+/* What an event does, until it is done. */
+struct plan {
+	struct features *features;
+	const struct event *ev;
+	uint64_t filters;
+	struct when when;
+	struct fold_result result;
+	uint32_t npokes;
+	uint32_t nsteps;
+	struct ring_poke pokes[2 * FEATURES_MAX];
+	struct step steps[FEATURES_MAX];
+};
+
 /* --- memory ------------------------------------------------------------- */
 
 /* What malloc() of glibc takes for a piece. */
@@ -173,10 +186,13 @@ ids_have(const struct features *features, uint64_t id)
 	const uint32_t *low = features->ids;
 	uint32_t hits = 0;
 
-	for (uint32_t i = 0; i < features->nids; i++)
-		hits += low[i] == (uint32_t)id;
-	if (hits == 0)
-		return false;
+	/* A full ring is the rule: a loop that the compiler can unroll. */
+	if (features->nids == FEATURE_IDS) {
+		for (uint32_t i = 0; i < FEATURE_IDS; i++)
+			hits |= low[i] == (uint32_t)id;
+		if (hits == 0)
+			return false;
+	}
 	for (uint32_t i = 0; i < features->nids; i++) {
 		if (low[i] == (uint32_t)id &&
 			low[features->ids_cap + i] == (uint32_t)(id >> 32))
@@ -255,106 +271,14 @@ unit_field(const struct unit *unit, const struct event *ev,
 	return unit->class == UNIT_LAST;
 }
 
-static enum sg_err
-plan_ring(struct features *features, struct step *step, struct value v,
-	struct when *when, bool *ret_is_used)
-{
-	const struct unit *unit = step->unit;
-	i128 n = 0;
-
-	*ret_is_used =
-		unit->class == UNIT_COUNT ||
-		(unit->class == UNIT_SUM ? number_for_sum(v, unit->type, &n)
-					 : number_for_order(v, unit->type, &n));
-	if (!*ret_is_used)
-		return SG_OK;
-	when_tile(when, unit->width);
-	return ring_plan(features, unit, &features_place(features, unit)->ring,
-		when->tiles[unit->width], when->heads[unit->width], n,
-		&step->ring);
-}
-
-static enum sg_err
-plan_distinct(struct features *features, struct step *step, struct value v,
-	struct when *when, bool *ret_is_used)
-{
-	const struct unit *unit = step->unit;
-	uint64_t hash;
-
-	*ret_is_used = distinct_hash(v, unit->type, &hash);
-	if (!*ret_is_used)
-		return SG_OK;
-	when_tile(when, unit->width);
-	return distinct_plan(features, unit,
-		&features_place(features, unit)->distinct, hash,
-		when->tiles[unit->width], when->heads[unit->width],
-		&step->distinct);
-}
-
-/* NaN is no greatest value. */
-static bool
-is_latest(const struct unit *unit, struct value v)
-{
-	i128 n;
-
-	return unit->class != UNIT_LATEST ||
-	       number_for_order(v, unit->type, &n);
-}
-
-static enum sg_err
-step_plan(struct features *features, const struct event *ev, uint64_t filters,
-	struct when *when, struct step *step, bool *ret_is_used)
-{
-	const struct unit *unit = step->unit;
-	union place *place = features_place(features, unit);
-	struct value v;
-
-	*ret_is_used = unit_field(unit, ev, &v);
-	if (!*ret_is_used)
-		return SG_OK;
-	switch ((enum unit_class)unit->class) {
-	case UNIT_LAST:
-	case UNIT_FIRST:
-	case UNIT_LATEST:
-		*ret_is_used = is_latest(unit, v);
-		if (!*ret_is_used)
-			return SG_OK;
-		return cell_plan(features, unit, &place->cell, v, when->at_ms,
-			ev->offset, &step->cell);
-	case UNIT_COUNT:
-	case UNIT_SUM:
-	case UNIT_MIN:
-	case UNIT_MAX:
-		return plan_ring(features, step, v, when, ret_is_used);
-	case UNIT_DISTINCT:
-		return plan_distinct(features, step, v, when, ret_is_used);
-	case UNIT_COLLECT:
-		return collect_plan(features, unit, &place->collect, ev,
-			when->at_ms, filters, &step->collect);
-	case UNIT_DAYS:
-	case UNIT_CLASS_COUNT:
-		break;
-	}
-	step->days.day = (int32_t)days_local(unit->tz, when->at_ms);
-	step->days.head = (int32_t)days_local(unit->tz, when->head_ms);
-	return SG_OK;
-}
-
-static void
-step_drop(struct features *features, const struct step *step)
-{
-	if (step->unit->class <= UNIT_LATEST)
-		cell_drop(features, &step->cell);
-	else if (step->unit->class == UNIT_COLLECT)
-		collect_drop(features, &step->collect);
-}
-
-/* --- applying ----------------------------------------------------------- */
-
 static void
 note_changed(const struct feature_set *set, const struct unit *unit,
 	struct fold_result *result)
 {
+	if (set->nfeatures <= 64) {
+		result->changed[0] |= unit->mask;
+		return;
+	}
 	for (uint32_t i = 0; i < unit->nreaders; i++) {
 		uint32_t index = set->readers[unit->reader + i];
 
@@ -362,49 +286,210 @@ note_changed(const struct feature_set *set, const struct unit *unit,
 	}
 }
 
+static enum sg_err
+plan_ring(struct plan *plan, const struct unit *unit, struct value v)
+{
+	struct ring *ring = &features_place(plan->features, unit)->ring;
+	struct step *step = &plan->steps[plan->nsteps];
+	int32_t tile;
+	int32_t head;
+	enum sg_err err;
+	unsigned npokes;
+	bool is_same;
+	i128 n = 0;
+
+	if (unit->class == UNIT_SUM) {
+		if (!number_for_sum(v, unit->type, &n))
+			return SG_OK;
+	} else if (unit->class != UNIT_COUNT) {
+		if (!number_for_order(v, unit->type, &n))
+			return SG_OK;
+	}
+	when_tile(&plan->when, unit->width);
+	tile = plan->when.tiles[unit->width];
+	head = plan->when.heads[unit->width];
+	npokes = n == (int64_t)n
+			 ? ring_quick(unit, ring, tile, head, (int64_t)n,
+				   &plan->pokes[plan->npokes], &is_same)
+			 : 0;
+	if (npokes > 0) {
+		plan->npokes += npokes;
+		if (!is_same)
+			note_changed(plan->features->set, unit, &plan->result);
+		return SG_OK;
+	}
+	step->unit = unit;
+	err = ring_plan(plan->features, unit, ring, tile, head, n, &step->ring);
+	plan->nsteps += err == SG_OK;
+	return err;
+}
+
+static enum sg_err
+plan_distinct(struct plan *plan, const struct unit *unit, struct value v)
+{
+	struct step *step = &plan->steps[plan->nsteps];
+	enum sg_err err;
+	uint64_t hash;
+
+	if (!distinct_hash(v, unit->type, &hash))
+		return SG_OK;
+	when_tile(&plan->when, unit->width);
+	step->unit = unit;
+	err = distinct_plan(plan->features, unit,
+		&features_place(plan->features, unit)->distinct, hash,
+		plan->when.tiles[unit->width], plan->when.heads[unit->width],
+		&step->distinct);
+	plan->nsteps += err == SG_OK;
+	return err;
+}
+
+static enum sg_err
+plan_cell(struct plan *plan, const struct unit *unit, struct value v)
+{
+	struct step *step = &plan->steps[plan->nsteps];
+	enum sg_err err;
+	i128 n;
+
+	/* NaN is no greatest value. */
+	if (unit->class == UNIT_LATEST && !number_for_order(v, unit->type, &n))
+		return SG_OK;
+	step->unit = unit;
+	err = cell_plan(plan->features, unit,
+		&features_place(plan->features, unit)->cell, v,
+		plan->when.at_ms, plan->ev->offset, &step->cell);
+	plan->nsteps += err == SG_OK;
+	return err;
+}
+
+static enum sg_err
+plan_collect(struct plan *plan, const struct unit *unit)
+{
+	struct step *step = &plan->steps[plan->nsteps];
+	enum sg_err err;
+
+	step->unit = unit;
+	err = collect_plan(plan->features, unit,
+		&features_place(plan->features, unit)->collect, plan->ev,
+		plan->when.at_ms, plan->filters, &step->collect);
+	plan->nsteps += err == SG_OK;
+	return err;
+}
+
+static enum sg_err
+plan_unit(struct plan *plan, const struct unit *unit)
+{
+	struct step *step;
+	struct value v;
+
+	if (!unit_field(unit, plan->ev, &v))
+		return SG_OK;
+	switch ((enum unit_class)unit->class) {
+	case UNIT_COUNT:
+	case UNIT_SUM:
+	case UNIT_MIN:
+	case UNIT_MAX:
+		return plan_ring(plan, unit, v);
+	case UNIT_LAST:
+	case UNIT_FIRST:
+	case UNIT_LATEST:
+		return plan_cell(plan, unit, v);
+	case UNIT_DISTINCT:
+		return plan_distinct(plan, unit, v);
+	case UNIT_COLLECT:
+		return plan_collect(plan, unit);
+	case UNIT_DAYS:
+	case UNIT_CLASS_COUNT:
+		break;
+	}
+	step = &plan->steps[plan->nsteps++];
+	step->unit = unit;
+	step->days.day = (int32_t)days_local(unit->tz, plan->when.at_ms);
+	step->days.head = (int32_t)days_local(unit->tz, plan->when.head_ms);
+	return SG_OK;
+}
+
+static enum sg_err
+plan_units(struct plan *plan, const struct feature_set *set)
+{
+	const struct event *ev = plan->ev;
+	const struct unit *unit = &set->units[set->inputs[ev->input].first];
+	const struct unit *end = unit + set->inputs[ev->input].n;
+	enum sg_err err = SG_OK;
+
+	for (; unit < end && err == SG_OK; unit++) {
+		if (unit->filter < 0 ||
+			(plan->filters >> unit->filter & 1) != 0)
+			err = plan_unit(plan, unit);
+	}
+	return err;
+}
+
+/* What was taken for steps that will not be made. */
 static void
-step_apply(struct features *features, const struct when *when, int64_t offset,
-	struct step *step, struct fold_result *result)
+plan_drop(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->nsteps; i++) {
+		const struct step *step = &plan->steps[i];
+
+		if (step->unit->class <= UNIT_LATEST)
+			cell_drop(plan->features, &step->cell);
+		else if (step->unit->class == UNIT_COLLECT)
+			collect_drop(plan->features, &step->collect);
+	}
+}
+
+/* --- applying ----------------------------------------------------------- */
+
+static bool
+apply_step(struct plan *plan, struct step *step)
 {
 	const struct unit *unit = step->unit;
-	union place *place = features_place(features, unit);
+	union place *place = features_place(plan->features, unit);
+	struct fold_result *result = &plan->result;
 	bool is_changed = false;
 
 	switch ((enum unit_class)unit->class) {
 	case UNIT_LAST:
 	case UNIT_FIRST:
 	case UNIT_LATEST:
-		cell_apply(features, &place->cell, when->at_ms, offset,
-			&step->cell);
-		is_changed = step->cell.is_changed;
+		cell_apply(plan->features, &place->cell, plan->when.at_ms,
+			plan->ev->offset, &step->cell);
 		result->is_overflow |= step->cell.is_cut;
-		break;
+		return step->cell.is_changed;
 	case UNIT_COUNT:
 	case UNIT_SUM:
 	case UNIT_MIN:
 	case UNIT_MAX:
 		ring_apply(unit, &place->ring, &step->ring);
-		is_changed = step->ring.is_changed;
 		result->is_late |= step->ring.is_late;
-		break;
+		return step->ring.is_changed;
 	case UNIT_DISTINCT:
-		is_changed =
-			distinct_apply(unit, &place->distinct, &step->distinct);
 		result->is_late |= step->distinct.is_late;
-		break;
+		return distinct_apply(unit, &place->distinct, &step->distinct);
 	case UNIT_COLLECT:
-		collect_apply(features, unit, &place->collect, &step->collect);
-		is_changed = step->collect.is_changed;
+		collect_apply(
+			plan->features, unit, &place->collect, &step->collect);
 		result->is_overflow |= step->collect.is_overflow;
-		break;
+		return step->collect.is_changed;
 	case UNIT_DAYS:
 	case UNIT_CLASS_COUNT:
-		result->is_late |= !days_add(place_days(place), step->days.day,
-			step->days.head, &is_changed);
 		break;
 	}
-	if (is_changed)
-		note_changed(features->set, unit, result);
+	result->is_late |= !days_add(place_days(place), step->days.day,
+		step->days.head, &is_changed);
+	return is_changed;
+}
+
+static void
+plan_apply(struct plan *plan)
+{
+	for (uint32_t i = 0; i < plan->npokes; i++)
+		ring_poke(&plan->pokes[i]);
+	for (uint32_t i = 0; i < plan->nsteps; i++) {
+		if (apply_step(plan, &plan->steps[i]))
+			note_changed(plan->features->set, plan->steps[i].unit,
+				&plan->result);
+	}
 }
 
 enum sg_err
@@ -412,44 +497,33 @@ features_fold(const struct feature_set *set, struct features *features,
 	const struct event *ev, uint64_t filters,
 	struct fold_result *ret_result)
 {
-	struct step steps[FEATURES_MAX];
 	uint64_t id = ev->id_hash == 0 ? 0 : hash_mix(ev->id_hash, ev->input);
 	enum sg_err err = SG_OK;
-	struct when when;
-	uint32_t n = 0;
+	struct plan plan;
 
-	*ret_result = (struct fold_result){0};
-	if (ev->input >= INPUTS_MAX)
+	plan.result = (struct fold_result){0};
+	if (id != 0 && ids_have(features, id)) {
+		plan.result.is_repeat = true;
+		*ret_result = plan.result;
 		return SG_OK;
-	if (id != 0) {
-		ret_result->is_repeat = ids_have(features, id);
-		if (ret_result->is_repeat)
-			return SG_OK;
+	}
+	plan.features = features;
+	plan.ev = ev;
+	plan.filters = filters;
+	plan.npokes = 0;
+	plan.nsteps = 0;
+	when_init(&plan.when, ev);
+	if (id != 0)
 		err = features_ids_reserve(features);
-	}
-	when_init(&when, ev);
-
-	const struct unit *unit = &set->units[set->inputs[ev->input].first];
-	const struct unit *end = unit + set->inputs[ev->input].n;
-
-	for (; unit < end && err == SG_OK; unit++) {
-		bool is_used;
-
-		if (unit->filter >= 0 && (filters >> unit->filter & 1) == 0)
-			continue;
-		steps[n].unit = unit;
-		err = step_plan(
-			features, ev, filters, &when, &steps[n], &is_used);
-		n += err == SG_OK && is_used;
-	}
+	if (err == SG_OK && ev->input < INPUTS_MAX)
+		err = plan_units(&plan, set);
 	if (err != SG_OK) {
-		for (uint32_t i = 0; i < n; i++)
-			step_drop(features, &steps[i]);
+		plan_drop(&plan);
 		return err;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		step_apply(features, &when, ev->offset, &steps[i], ret_result);
+	plan_apply(&plan);
 	if (id != 0)
 		features_ids_push(features, id);
+	*ret_result = plan.result;
 	return SG_OK;
 }

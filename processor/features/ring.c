@@ -85,15 +85,30 @@ cell_load(const uint8_t *at, unsigned code, size_t i)
 	}
 }
 
+#define STORE(type)                                                            \
+	do {                                                                   \
+		type cell = (type)n;                                           \
+		memcpy(at + i * sizeof(cell), &cell, sizeof(cell));            \
+		return;                                                        \
+	} while (0)
+
 static inline void
 cell_store(uint8_t *at, unsigned code, size_t i, i128 n)
 {
-	/* Little-endian: the low bytes of a narrower integer. */
-	memcpy(at + (i << code), &n, (size_t)1 << code);
+	switch (code) {
+	case 0:
+		at[i] = (uint8_t)n;
+		return;
+	case 1:
+		STORE(int16_t);
+	case 2:
+		STORE(int32_t);
+	case 3:
+		STORE(int64_t);
+	default:
+		STORE(i128);
+	}
 }
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-	"cell_store() takes the low bytes from the front");
 
 static unsigned
 code_of(i128 n)
@@ -138,10 +153,10 @@ ring_find(const struct ring *ring, int64_t tile)
 	uint32_t n = ring->n;
 
 	/* The two ends are by far the most frequent answers. */
-	if (n == 0 || ring_rel(ring, bytes, 0) >= rel)
-		return 0;
-	if (ring_rel(ring, bytes, n - 1) < rel)
+	if (n == 0 || ring_rel(ring, bytes, n - 1) < rel)
 		return n;
+	if (ring_rel(ring, bytes, 0) >= rel)
+		return 0;
 	while (n > 1) {
 		uint32_t half = n / 2;
 
@@ -217,24 +232,39 @@ ring_grow(struct features *features, struct ring *ring, unsigned ncols,
 	return SG_OK;
 }
 
+/* Does the number fit into a cell? */
+static inline bool
+code_fits(unsigned code, i128 n)
+{
+	switch (code) {
+	case 0:
+		return n == (int8_t)n;
+	case 1:
+		return n == (int16_t)n;
+	case 2:
+		return n == (int32_t)n;
+	case 3:
+		return n == (int64_t)n;
+	default:
+		return true;
+	}
+}
+
 /* Room for `n` rows (all that are there included) with these cells. */
-static enum sg_err
+static inline enum sg_err
 ring_reserve(struct features *features, const struct unit *unit,
 	struct ring *ring, size_t n, const i128 cells[2])
 {
 	uint8_t code[2] = {ring->code[0], ring->code[1]};
-	bool is_wider = false;
 
+	if (n <= ring->cap && code_fits(code[0], cells[0]) &&
+		(unit->ncols == 1 || code_fits(code[1], cells[1])))
+		return SG_OK;
 	for (unsigned col = 0; col < unit->ncols; col++) {
 		unsigned need = code_of(cells[col]);
 
-		if (need > code[col]) {
-			code[col] = (uint8_t)need;
-			is_wider = true;
-		}
+		code[col] = (uint8_t)(need > code[col] ? need : code[col]);
 	}
-	if (n <= ring->cap && !is_wider)
-		return SG_OK;
 	return ring_grow(
 		features, ring, unit->ncols, n > ring->n ? n : ring->n, code);
 }
@@ -271,26 +301,115 @@ ring_combine(const struct unit *unit, const struct ring *ring, i128 n,
 	}
 }
 
-enum sg_err
-ring_plan(struct features *features, const struct unit *unit, struct ring *ring,
-	int32_t tile, int32_t head, i128 n, struct ring_put *put)
+/* Most events fall into the newest tile, which is the last one. */
+static inline bool
+is_last_tile(const struct ring *ring, int32_t tile, int32_t head)
+{
+	return ring->n > 0 && head <= ring->head &&
+	       ring_rel(ring, ring_bytes(ring), ring->n - 1u) ==
+		       tile - ring->head;
+}
+
+static void
+ring_locate(const struct unit *unit, const struct ring *ring, int32_t tile,
+	int32_t head, struct ring_put *put)
 {
 	if (ring->n > 0 && ring->head > head)
 		head = ring->head;
-	put->tile = tile;
 	put->head = head;
 	put->is_late = tile < head - unit->span;
-	put->is_changed = false;
 	if (put->is_late)
-		return SG_OK;
-	put->drop = 0;
+		return;
 	if (head != ring->head)
 		put->drop = (uint16_t)ring_find(ring, head - unit->span);
 	put->at = (uint16_t)ring_find(ring, tile);
 	put->is_new = put->at == ring->n || ring_tile(ring, put->at) != tile;
+}
+
+enum sg_err
+ring_plan(struct features *features, const struct unit *unit, struct ring *ring,
+	int32_t tile, int32_t head, i128 n, struct ring_put *put)
+{
+	put->tile = tile;
+	put->is_late = false;
+	put->is_new = false;
+	put->is_changed = false;
+	put->drop = 0;
+	if (is_last_tile(ring, tile, head)) {
+		put->head = ring->head;
+		put->at = (uint16_t)(ring->n - 1);
+	} else {
+		ring_locate(unit, ring, tile, head, put);
+		if (put->is_late)
+			return SG_OK;
+	}
 	ring_combine(unit, ring, n, put);
 	return ring_reserve(features, unit, ring,
 		(size_t)ring->n - put->drop + put->is_new, put->cells);
+}
+
+/* The cell of a column in the last tile. */
+static inline int64_t
+last_load(struct ring *ring, unsigned col, uint8_t **ret_at)
+{
+	unsigned code = ring->code[col];
+	uint8_t *at = ring_bytes_mut(ring) + col_start(ring, col);
+	int16_t n16;
+	int32_t n32;
+	int64_t n64;
+
+	at += (size_t)(ring->n - 1u) << code;
+	*ret_at = at;
+	switch (code) {
+	case 0:
+		return (int8_t)*at;
+	case 1:
+		memcpy(&n16, at, sizeof(n16));
+		return n16;
+	case 2:
+		memcpy(&n32, at, sizeof(n32));
+		return n32;
+	default:
+		memcpy(&n64, at, sizeof(n64));
+		return n64;
+	}
+}
+
+static inline bool
+poke_fits(const struct ring_poke *poke)
+{
+	unsigned unused = 64 - (8u << poke->code);
+
+	return (int64_t)((uint64_t)poke->n << unused) >> unused == poke->n;
+}
+
+unsigned
+ring_quick(const struct unit *unit, struct ring *ring, int32_t tile,
+	int32_t head, int64_t n, struct ring_poke pokes[2], bool *ret_is_same)
+{
+	int64_t old;
+
+	if (!is_last_tile(ring, tile, head) || ring->code[0] > 3 ||
+		ring->code[1] > 3)
+		return 0;
+	*ret_is_same = false;
+	pokes[0].code = ring->code[0];
+	old = last_load(ring, 0, &pokes[0].at);
+	if (unit->class == UNIT_MIN || unit->class == UNIT_MAX) {
+		*ret_is_same = unit->class == UNIT_MIN ? n >= old : n <= old;
+		pokes[0].n = *ret_is_same ? old : n;
+		return poke_fits(&pokes[0]) ? 1 : 0;
+	}
+	pokes[0].n = old + 1;
+	if (!poke_fits(&pokes[0]))
+		return 0;
+	if (unit->class == UNIT_COUNT)
+		return 1;
+	pokes[1].code = ring->code[1];
+	old = last_load(ring, 1, &pokes[1].at);
+	if (__builtin_add_overflow(old, n, &pokes[1].n))
+		return 0;
+	return poke_fits(&pokes[1]) ? 2 : 0;
 }
 
 /* Rows [from, n) to `to`: what a removal or an insertion needs. */
@@ -310,17 +429,26 @@ ring_shift(struct ring *ring, unsigned ncols, size_t from, size_t to, size_t n)
 	}
 }
 
+static inline void
+ring_write_cells(const struct unit *unit, struct ring *ring, size_t i,
+	const i128 cells[2])
+{
+	uint8_t *bytes = ring_bytes_mut(ring);
+
+	cell_store(bytes + col_start(ring, 0), ring->code[0], i, cells[0]);
+	if (unit->ncols == 2)
+		cell_store(
+			bytes + col_start(ring, 1), ring->code[1], i, cells[1]);
+}
+
 static void
 ring_write(const struct unit *unit, struct ring *ring, size_t i, int32_t tile,
 	const i128 cells[2])
 {
-	uint8_t *bytes = ring_bytes_mut(ring);
 	uint16_t low = (uint16_t)tile;
 
-	memcpy(bytes + i * TILE_BYTES, &low, TILE_BYTES);
-	for (unsigned col = 0; col < unit->ncols; col++)
-		cell_store(bytes + col_start(ring, col), ring->code[col], i,
-			cells[col]);
+	memcpy(ring_bytes_mut(ring) + i * TILE_BYTES, &low, TILE_BYTES);
+	ring_write_cells(unit, ring, i, cells);
 }
 
 void
@@ -331,6 +459,10 @@ ring_apply(
 
 	if (put->is_late)
 		return;
+	if (!put->is_new && put->drop == 0 && put->head == ring->head) {
+		ring_write_cells(unit, ring, at, put->cells);
+		return;
+	}
 	if (put->drop > 0) {
 		ring_shift(ring, unit->ncols, put->drop, 0, ring->n);
 		ring->n = (uint16_t)(ring->n - put->drop);
@@ -360,61 +492,94 @@ ring_append(struct features *features, const struct unit *unit,
 
 /* --- reading ------------------------------------------------------------ */
 
-/* One loop for each width, so that the compiler can make vectors of it. */
-#define SUM(type)                                                              \
+/* One loop for each width, so that the compiler can make vectors of it.
+ * Fewer than 2^16 cells cannot overflow a sum that is twice as wide. */
+#define FOLD_CELLS(type, acc, expr)                                            \
 	do {                                                                   \
 		for (size_t i = from; i < to; i++) {                           \
 			type cell;                                             \
 			memcpy(&cell, at + i * sizeof(cell), sizeof(cell));    \
-			small += cell;                                         \
+			(acc) = (expr);                                        \
 		}                                                              \
-		return small;                                                  \
 	} while (0)
 
 i128
 ring_sum(const struct ring *ring, unsigned col, uint32_t from, uint32_t to)
 {
 	const uint8_t *at = ring_bytes(ring) + col_start(ring, col);
-	int64_t small = 0; /* fewer than 2^16 cells of 32 bits */
+	int64_t small = 0;
 	i128 sum = 0;
 
 	switch (ring->code[col]) {
 	case 0:
-		SUM(int8_t);
+		FOLD_CELLS(int8_t, small, small + cell);
+		return small;
 	case 1:
-		SUM(int16_t);
+		FOLD_CELLS(int16_t, small, small + cell);
+		return small;
 	case 2:
-		SUM(int32_t);
+		FOLD_CELLS(int32_t, small, small + cell);
+		return small;
+	case 3:
+		FOLD_CELLS(int64_t, sum, sum + cell);
+		return sum;
 	default:
-		break;
+		FOLD_CELLS(i128, sum, number_add(sum, cell));
+		return sum;
 	}
-	for (uint32_t i = from; i < to; i++)
-		sum = number_add(sum, cell_load(at, ring->code[col], i));
-	return sum;
 }
+
+#define LESS(a, b) ((a) < (b) ? (a) : (b))
+#define MORE(a, b) ((a) > (b) ? (a) : (b))
 
 i128
 ring_min(const struct ring *ring, uint32_t from, uint32_t to)
 {
+	const uint8_t *at = ring_bytes(ring) + col_start(ring, 0);
+	int64_t small = INT64_MAX;
 	i128 least = ring_cell(ring, 0, from);
 
-	for (uint32_t i = from + 1; i < to; i++) {
-		i128 cell = ring_cell(ring, 0, i);
-
-		least = cell < least ? cell : least;
+	switch (ring->code[0]) {
+	case 0:
+		FOLD_CELLS(int8_t, small, LESS(cell, small));
+		return small;
+	case 1:
+		FOLD_CELLS(int16_t, small, LESS(cell, small));
+		return small;
+	case 2:
+		FOLD_CELLS(int32_t, small, LESS(cell, small));
+		return small;
+	case 3:
+		FOLD_CELLS(int64_t, small, LESS(cell, small));
+		return small;
+	default:
+		FOLD_CELLS(i128, least, LESS(cell, least));
+		return least;
 	}
-	return least;
 }
 
 i128
 ring_max(const struct ring *ring, uint32_t from, uint32_t to)
 {
+	const uint8_t *at = ring_bytes(ring) + col_start(ring, 0);
+	int64_t small = INT64_MIN;
 	i128 greatest = ring_cell(ring, 0, from);
 
-	for (uint32_t i = from + 1; i < to; i++) {
-		i128 cell = ring_cell(ring, 0, i);
-
-		greatest = cell > greatest ? cell : greatest;
+	switch (ring->code[0]) {
+	case 0:
+		FOLD_CELLS(int8_t, small, MORE(cell, small));
+		return small;
+	case 1:
+		FOLD_CELLS(int16_t, small, MORE(cell, small));
+		return small;
+	case 2:
+		FOLD_CELLS(int32_t, small, MORE(cell, small));
+		return small;
+	case 3:
+		FOLD_CELLS(int64_t, small, MORE(cell, small));
+		return small;
+	default:
+		FOLD_CELLS(i128, greatest, MORE(cell, greatest));
+		return greatest;
 	}
-	return greatest;
 }

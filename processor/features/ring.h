@@ -4,6 +4,8 @@
 #ifndef FEATURES_RING_H
 #define FEATURES_RING_H
 
+#include <string.h>
+
 #include "segmentd/err.h"
 #include "state.h"
 
@@ -18,6 +20,44 @@ struct ring_put {
 	bool is_late;
 	bool is_changed;
 };
+
+/* A number to be written once nothing can fail any more. */
+struct ring_poke {
+	uint8_t *at;
+	int64_t n;
+	uint8_t code;
+};
+
+/*
+ * The shortest way, for most events: they fall into the last tile, and what
+ * they add fits into its cells. Notes what is to be written and returns how
+ * many numbers these are, 1 or 2; 0 when ring_plan() has to see to it.
+ */
+unsigned
+ring_quick(const struct unit *unit, struct ring *ring, int32_t tile,
+	int32_t head, int64_t n, struct ring_poke pokes[2], bool *ret_is_same);
+
+static inline void
+ring_poke(const struct ring_poke *poke)
+{
+	int16_t n16 = (int16_t)poke->n;
+	int32_t n32 = (int32_t)poke->n;
+
+	switch (poke->code) {
+	case 0:
+		*poke->at = (uint8_t)poke->n;
+		return;
+	case 1:
+		memcpy(poke->at, &n16, sizeof(n16));
+		return;
+	case 2:
+		memcpy(poke->at, &n32, sizeof(n32));
+		return;
+	default:
+		memcpy(poke->at, &poke->n, sizeof(poke->n));
+		return;
+	}
+}
 
 void
 ring_fini(struct features *features, struct ring *ring, unsigned ncols);

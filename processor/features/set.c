@@ -477,8 +477,10 @@ readers_fill(struct feature_set *set)
 	for (uint32_t i = 0; i < set->nunits; i++) {
 		set->units[i].reader = n;
 		for (uint32_t j = 0; j < set->nfeatures; j++) {
-			if (set->features[j].unit == i)
-				set->readers[n++] = j;
+			if (set->features[j].unit != i)
+				continue;
+			set->readers[n++] = j;
+			set->units[i].mask |= UINT64_C(1) << (j % 64);
 		}
 		set->units[i].nreaders = n - set->units[i].reader;
 	}

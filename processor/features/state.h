@@ -71,7 +71,8 @@ struct unit {
 	uint32_t input;	 /* */
 	uint32_t reader; /* the first of its features in set->readers */
 	uint32_t nreaders;
-	uint32_t max; /* collect */
+	uint64_t mask; /* the same as bits, where the set has 64 at most */
+	uint32_t max;  /* collect */
 	uint32_t nkeep;
 	const struct keep *keep;
 	const struct tz *tz;
