@@ -23,7 +23,7 @@
 size_t
 account_nviews(const struct program *prog)
 {
-	return prog->nfeatures + VIEW_FIXED + prog->nsegmentations;
+	return prog->nslots + VIEW_FIXED + prog->nsegmentations;
 }
 
 enum sg_err

@@ -62,7 +62,8 @@ struct account {
 	char *id;	       /* NUL-terminated */
 };
 
-/* View fields: features first, then what struct account_view names. */
+/* Fields of the public view: one a slot (those that are shown), the fixed
+ * ones, and the segments; see flush.c. */
 size_t
 account_nviews(const struct program *prog);
 

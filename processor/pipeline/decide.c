@@ -437,10 +437,6 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 		step = seat_step(def, seat, target, d->now_ms);
 		if (step.wake_ms < until_ms)
 			until_ms = step.wake_ms;
-	} else if (def->min_stay_ms > 0 &&
-		   until_ms < seat->since_ms + def->min_stay_ms) {
-		/* Nothing can happen before the stay ends. */
-		until_ms = seat->since_ms + def->min_stay_ms;
 	}
 	acct->until_ms[i] = until_ms;
 	move.valid_until_ms = until_ms;
@@ -528,14 +524,19 @@ decide_account(struct decider *d, struct account *acct, int64_t now_ms,
 /* --- for views ---------------------------------------------------------- */
 
 void
-decide_feature(struct decider *d, const struct account *acct, uint32_t feature,
-	int64_t now_ms, struct value *ret_value)
+decide_view_begin(struct decider *d, const struct account *acct, int64_t now_ms)
 {
+	decide_begin(d, acct, now_ms);
+}
+
+struct value
+decide_view(struct decider *d, uint32_t slot)
+{
+	struct value v;
 	int64_t until_ms;
 
-	decide_begin(d, acct, now_ms);
-	features_value(d->prog->features, acct->features, feature, now_ms,
-		&d->scratch, ret_value, &until_ms);
+	decide_load(d, slot, d->now_ms, &v, &until_ms);
+	return v;
 }
 
 double

@@ -47,11 +47,16 @@ decide_account(struct decider *decider, struct account *acct, int64_t now_ms,
 	bool is_forced, const struct decide_cause *cause, struct arena *arena,
 	struct change_list *changes, int64_t *ret_due_ms);
 
-/* A value an expression could read, for views: as of the account's state.
- * Valid until: the next call with this decider. */
+/*
+ * What an expression could read of an account at an instant, for views: begin,
+ * then slot by slot (see struct program_slot).
+ * Valid until: the next call of another function of the decider.
+ */
 void
-decide_feature(struct decider *decider, const struct account *acct,
-	uint32_t feature, int64_t now_ms, struct value *ret_value);
+decide_view_begin(
+	struct decider *decider, const struct account *acct, int64_t now_ms);
+struct value
+decide_view(struct decider *decider, uint32_t slot);
 
 /* The renewal priority; NaN when there is none. */
 double

@@ -105,6 +105,39 @@ view_renewal(struct view_writer *vw)
 	view_field(vw, "", "renewal.priority");
 }
 
+/* Features, scores, and variables that are one value: lists and maps in
+ * between are for the rules. */
+static bool
+is_shown(const struct program_slot *slot)
+{
+	if (slot->kind == SLOT_FEATURE || slot->kind == SLOT_SCORE)
+		return true;
+	if (slot->kind != SLOT_VARIABLE)
+		return false;
+	return slot->type->kind != TYPE_LIST && slot->type->kind != TYPE_MAP &&
+	       slot->type->kind != TYPE_RECORD;
+}
+
+static void
+view_slots(struct view_writer *vw)
+{
+	const struct program *prog = vw->group->box->prog;
+	struct decider *decider = vw->group->box->decider;
+
+	decide_view_begin(decider, vw->acct, vw->acct->touched_ms);
+	for (uint32_t i = 0; i < prog->nslots; i++) {
+		const struct program_slot *slot = &prog->slots[i];
+		struct value v = value_absent();
+
+		buf_reset(&vw->text);
+		if (is_shown(slot))
+			v = decide_view(decider, i);
+		if (v.kind != VALUE_ERROR)
+			value_to_text(v, slot->type, &vw->text);
+		view_field(vw, "", slot->name);
+	}
+}
+
 static void
 view_write(struct view_writer *vw)
 {
@@ -112,17 +145,7 @@ view_write(struct view_writer *vw)
 	const struct program *prog = group->box->prog;
 	struct account *acct = vw->acct;
 
-	for (uint32_t i = 0; i < prog->nfeatures; i++) {
-		struct value v;
-
-		buf_reset(&vw->text);
-		decide_feature(
-			group->box->decider, acct, i, acct->touched_ms, &v);
-		if (v.kind != VALUE_ERROR)
-			value_to_text(
-				v, feature_type(prog->features, i), &vw->text);
-		view_field(vw, "", prog->feature_defs[i].name);
-	}
+	view_slots(vw);
 	buf_reset(&vw->text);
 	buf_printf(&vw->text, "%" PRIu64, acct->ms->version);
 	view_field(vw, "", "version");

@@ -18,18 +18,21 @@ add_capped(int64_t at_ms, int64_t span_ms)
 }
 
 /*
- * min_stay holds a seat that was taken; cooldown keeps one empty that was
- * left. A seat that was never taken (since_ms 0, SEAT_NONE) is free.
+ * min_stay holds a seat that was taken. cooldown holds whatever the last move
+ * led to: of a tag, being out; of an exclusive one, the segment. A seat that
+ * was never taken (since_ms 0, SEAT_NONE) is free.
  */
 static int64_t
 seat_held_until(const struct segmentation_def *def, const struct seat *seat)
 {
-	if (seat->segment != SEAT_NONE && def->min_stay_ms > 0)
-		return add_capped(seat->since_ms, def->min_stay_ms);
-	if (seat->segment == SEAT_NONE && seat->since_ms != 0 &&
-		def->cooldown_ms > 0)
-		return add_capped(seat->since_ms, def->cooldown_ms);
-	return INT64_MIN;
+	int64_t hold_ms = def->min_stay_ms;
+
+	if (seat->segment == SEAT_NONE)
+		hold_ms = seat->since_ms == 0 ? 0 : def->cooldown_ms;
+	else if (def->kind == SEGMENTATION_EXCLUSIVE &&
+		 def->cooldown_ms > hold_ms)
+		hold_ms = def->cooldown_ms;
+	return hold_ms == 0 ? INT64_MIN : add_capped(seat->since_ms, hold_ms);
 }
 
 struct seat_step
