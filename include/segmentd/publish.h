@@ -16,7 +16,11 @@
  *   SG_TXN_ABORTABLE  publish_abort(), decide again
  *   SG_TXN_UNKNOWN    outcome unknown, or fatal: publish_close(), open a new
  *                     one, take over all groups
- *   SG_FENCED         another instance uses the same transactional.id
+ *   SG_FENCED         the same, and known: another instance has taken the
+ *                     transactional.id, or the broker gave the transaction up
+ *                     (transaction.timeout.ms), which it reports alike
+ *   SG_LIMIT          a value is larger than Kafka takes (message.max.bytes)
+ *   SG_BAD_CONFIG     no such topic or partition
  */
 #ifndef SEGMENTD_PUBLISH_H
 #define SEGMENTD_PUBLISH_H
@@ -57,6 +61,7 @@ struct publish;
  * the replication factor given (-1: the broker's default); compaction for
  * current. With `may_create` false an absent topic is refused. Existing ones
  * that differ in partition count: SG_BAD_CONFIG, all of them with the numbers.
+ * So is current when it is not compacted, or another when it is.
  */
 SG_MUSTCHECK enum sg_err
 publish_check_topics(const struct publish_opts *opts, int32_t npartitions,
@@ -86,7 +91,8 @@ publish_image(struct publish *pub, int32_t group,
 	const struct membership_image *image, struct sg_fault *why);
 
 /* A record that could not be read: bytes and key unchanged, headers kept and
- * added: reason, detail, topic, partition, offset. `topic` is the input's. */
+ * added (schemas/README.md). `topic` is the input's. What does not fit any more
+ * with them is left out, value first, and a header says so. */
 SG_MUSTCHECK enum sg_err
 publish_reject(struct publish *pub, int32_t group, const struct record *rec,
 	const char *topic, enum sg_err reason, const char *detail,
@@ -101,7 +107,9 @@ struct publish_offset {
 };
 
 /* The offsets of all groups of the transaction. `group_metadata` is of
- * ingest_group_metadata(). */
+ * ingest_group_metadata(). SG_TXN_ABORTABLE: among others when the group is in
+ * another generation by now. Does nothing with is_at_least_once: call
+ * ingest_commit() after publish_commit() then. */
 SG_MUSTCHECK enum sg_err
 publish_offsets(struct publish *pub, const struct publish_offset *offsets,
 	size_t n, const void *group_metadata, size_t group_metadata_len,
@@ -113,7 +121,9 @@ SG_MUSTCHECK enum sg_err
 publish_abort(struct publish *pub, int32_t timeout_ms, struct sg_fault *why);
 
 /* After publish_commit(): the offset of the first record of this transaction
- * on topic/group, -1 when there is none; and the offset after the last. */
+ * on topic/group; and the offset after the last. -1 when there is none, or when
+ * it is not known: the broker had taken the record, its answer was lost, and it
+ * refused the repeat. */
 int64_t
 publish_first_offset(
 	const struct publish *pub, enum publish_topic topic, int32_t group);

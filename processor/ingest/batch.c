@@ -170,29 +170,6 @@ release(struct ingest *in)
 	arena_reset(&in->headers);
 }
 
-/* After a rebalance within the call: give all of it back, and read again what
- * is of the present assignment. */
-static enum sg_err
-drop_batch(struct ingest *in, struct sg_fault *why)
-{
-	enum sg_err err = SG_OK;
-
-	for (int32_t i = 0; i < in->ngroups; i++)
-		in->groups[i].present = 0;
-	for (size_t i = 0; i < in->nmessages; i++) {
-		const rd_kafka_message_t *message = in->messages[i];
-		int input = message_input(in, message);
-
-		if (input >= 0 && consumer_group(in, message->partition))
-			in->groups[message->partition].present |= 1U << input;
-	}
-	for (int32_t i = 0; err == SG_OK && i < in->ngroups; i++)
-		if (in->groups[i].present != 0)
-			err = consumer_seek(in, i, in->groups[i].present, why);
-	release(in);
-	return err;
-}
-
 static enum sg_err
 take_message(struct ingest *in, const rd_kafka_message_t *message,
 	struct ingest_batch *batch, struct sg_fault *why)
@@ -222,6 +199,18 @@ take_message(struct ingest *in, const rd_kafka_message_t *message,
 	return SG_OK;
 }
 
+/*
+ * A rebalance that came among the records waits until they have been given
+ * back: until then the groups are ours as before.
+ */
+static enum sg_err
+rebalance_if_due(struct ingest *in, struct sg_fault *why)
+{
+	if (in->nmessages > 0 || !consumer_has_rebalance(in))
+		return SG_OK;
+	return consumer_rebalance(in, why);
+}
+
 enum sg_err
 ingest_poll(struct ingest *in, int32_t timeout_ms,
 	struct ingest_batch *ret_batch, struct sg_fault *why)
@@ -231,20 +220,17 @@ ingest_poll(struct ingest *in, int32_t timeout_ms,
 
 	release(in);
 	consumer_probe(in);
-	in->fault.err = SG_OK;
-	in->is_rebalanced = false;
+	err = rebalance_if_due(in, why);
+	if (err != SG_OK)
+		return err;
 	in->nmessages = consumer_take(
 		in->queue, timeout_ms, in->messages, in->batch_max);
 	if (in->nmessages > 0)
 		atomic_store_explicit(
 			&in->is_down, false, memory_order_relaxed);
-	if (in->fault.err != SG_OK) {
-		release(in);
-		return sg_fault_set(why, in->fault.err, "%s", in->fault.text);
-	}
 	err = check_fatal(in, why);
-	if (err == SG_OK && in->is_rebalanced)
-		err = drop_batch(in, why);
+	if (err == SG_OK)
+		err = rebalance_if_due(in, why);
 	for (size_t i = 0; err == SG_OK && i < in->nmessages; i++)
 		err = take_message(in, in->messages[i], &batch, why);
 	if (err == SG_OK)

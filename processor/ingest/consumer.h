@@ -47,10 +47,10 @@ struct ingest {
 	int32_t ngroups;
 	int32_t *numbers; /* scratch: room for ngroups */
 
-	/* The rebalance callback's messages to ingest_poll(). */
-	bool is_assigning; /* inside assigned() */
-	bool is_rebalanced;
-	struct sg_fault fault;
+	/* Noted by the rebalance callback, done by the next poll. */
+	bool is_rebalancing;
+	rd_kafka_topic_partition_list_t *coming; /* NULL: a revocation */
+	bool is_assigning;			 /* inside assigned() */
 
 	/* The batch. */
 	size_t batch_max;
@@ -77,6 +77,14 @@ consumer_probe(struct ingest *in);
 void
 consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 	rd_kafka_topic_partition_list_t *list, void *opaque);
+bool
+consumer_has_rebalance(const struct ingest *in);
+/* Do what the callback noted. No record may be in hand. */
+SG_MUSTCHECK enum sg_err
+consumer_rebalance(struct ingest *in, struct sg_fault *why);
+/* revoked() for what is still ours, and agree to a noted revocation. */
+void
+consumer_let_go(struct ingest *in);
 /* Input of a topic, -1 for none. */
 int
 consumer_input(const struct ingest *in, const char *topic);

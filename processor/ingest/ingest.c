@@ -285,6 +285,20 @@ out:
 	return err;
 }
 
+static void
+serve_close(rd_kafka_queue_t *queue)
+{
+	rd_kafka_message_t *late[16];
+	ssize_t n;
+
+	/* Serves callbacks; what else is still in the queue is not wanted.
+	 * (rd_kafka_queue_poll_callback() would end in an assertion on it.) */
+	n = rd_kafka_consume_batch_queue(
+		queue, CLOSE_STEP_MS, late, SG_COUNTOF(late));
+	for (ssize_t i = 0; i < n; i++)
+		rd_kafka_message_destroy(late[i]);
+}
+
 /* Leave the group. rd_kafka_consumer_close() would wait for ever for a broker
  * that does not answer. */
 static void
@@ -299,10 +313,14 @@ leave(struct ingest *in, int32_t timeout_ms)
 		rd_kafka_error_destroy(error);
 	} else {
 		while (!rd_kafka_consumer_closed(in->rk) &&
-			clock_mono_us() < deadline_us)
-			(void)rd_kafka_queue_poll_callback(
-				queue, CLOSE_STEP_MS);
+			clock_mono_us() < deadline_us) {
+			if (consumer_has_rebalance(in))
+				consumer_let_go(in);
+			serve_close(queue);
+		}
 	}
+	/* Also when no broker told us to. */
+	consumer_let_go(in);
 	rd_kafka_queue_destroy(queue);
 }
 
@@ -356,6 +374,8 @@ ingest_close(struct ingest *in, int32_t timeout_ms)
 	free(in->messages);
 	free(in->records);
 	free(in->ends);
+	if (in->coming != NULL)
+		rd_kafka_topic_partition_list_destroy(in->coming);
 	arena_fini(&in->headers);
 	free(in);
 }

@@ -1,14 +1,18 @@
 /*
  * rebalance.c - partition groups come and go.
  *
- * librdkafka calls back inside ingest_poll() or ingest_close(), on the
- * worker's thread. A rebalance is eager: everything is revoked, then assigned
- * anew, so no group is ever half ours.
+ * A rebalance is eager: everything is revoked, then assigned anew, so no group
+ * is ever half ours.
  *
- * Records that were taken off the queue before the callback ran in the same
- * call may be of the assignment that just ended, and cannot be told from later
- * ones. ingest_poll() drops them all and seeks where that dropped something
- * still wanted. `next` is what makes that exact.
+ * librdkafka calls back in the midst of taking records off the queue, when
+ * some of those taken may be of the assignment that ends. Nothing is done
+ * there but to note it. The group waits for our assign() call, and that is
+ * made by ingest_poll() with no records in hand; all records before it are of
+ * the old assignment, all after it of the new one.
+ *
+ *      callback      ingest_poll()
+ *      revoke ---->  revoked()   assign(nothing)
+ *      assign ---->  assigned()  ingest_start()...  assign(with offsets)
  */
 #include <stdlib.h>
 #include <string.h>
@@ -187,44 +191,47 @@ drop_all(struct ingest *in)
 }
 
 static void
-on_assign(struct ingest *in, const rd_kafka_topic_partition_list_t *list)
+revoke(struct ingest *in)
 {
-	struct sg_fault fault = {.err = SG_OK};
-	enum sg_err err;
-	size_t n = 0;
-
-	drop_all(in);
-	err = note_present(in, list, &fault);
-	if (err == SG_OK)
-		err = collect_groups(in, &n, &fault);
-	if (err == SG_OK)
-		err = take_groups(in, n, &fault);
-	if (err == SG_OK)
-		err = hand_to_librdkafka(in, n, &fault);
-	SG_LOG(LOG_INFO, "assigned", LOG_STR("instance", in->instance),
-		LOG_INT("groups", n), LOG_STR("err", sg_err_name(err)));
-	if (err == SG_OK)
-		return;
-	drop_all(in);
-	(void)rd_kafka_assign(in->rk, NULL);
-	fault.err = err;
-	in->fault = fault;
-}
-
-static void
-on_revoke(struct ingest *in, bool is_lost)
-{
+	/* A fenced instance has lost its groups, though librdkafka revokes
+	 * them as if it had not. */
+	bool is_lost = rd_kafka_assignment_lost(in->rk) != 0 ||
+		       rd_kafka_fatal_error(in->rk, NULL, 0) !=
+			       RD_KAFKA_RESP_ERR_NO_ERROR;
 	size_t n = 0;
 
 	for (int32_t i = 0; i < in->ngroups; i++)
 		if (in->groups[i].is_assigned)
 			in->numbers[n++] = i;
+	if (n == 0)
+		return;
 	SG_LOG(LOG_INFO, "revoked", LOG_STR("instance", in->instance),
 		LOG_INT("groups", n), LOG_BOOL("is_lost", is_lost));
-	if (n > 0)
-		in->events.revoked(in->events.ctx, in->numbers, n, is_lost);
+	in->events.revoked(in->events.ctx, in->numbers, n, is_lost);
 	drop_all(in);
-	(void)rd_kafka_assign(in->rk, NULL);
+}
+
+static enum sg_err
+assign(struct ingest *in, const rd_kafka_topic_partition_list_t *list,
+	struct sg_fault *why)
+{
+	enum sg_err err;
+	size_t n = 0;
+
+	err = note_present(in, list, why);
+	if (err == SG_OK)
+		err = collect_groups(in, &n, why);
+	if (err == SG_OK)
+		err = take_groups(in, n, why);
+	if (err == SG_OK)
+		err = hand_to_librdkafka(in, n, why);
+	SG_LOG(LOG_INFO, "assigned", LOG_STR("instance", in->instance),
+		LOG_INT("groups", n), LOG_STR("err", sg_err_name(err)));
+	if (err != SG_OK) {
+		drop_all(in);
+		(void)rd_kafka_assign(in->rk, NULL);
+	}
+	return err;
 }
 
 void
@@ -233,12 +240,48 @@ consumer_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 {
 	struct ingest *in = opaque;
 
-	in->is_rebalanced = true;
+	(void)rk;
+	if (in->coming != NULL)
+		rd_kafka_topic_partition_list_destroy(in->coming);
+	in->coming = NULL;
+	in->is_rebalancing = true;
 	/* An assignment that comes while closing is not worth a take-over. */
 	if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS && !in->is_closing)
-		on_assign(in, list);
-	else
-		on_revoke(in, rd_kafka_assignment_lost(rk) != 0);
+		in->coming = rd_kafka_topic_partition_list_copy(list);
+	rd_kafka_queue_yield(in->queue); /* do not wait for a record now */
+}
+
+bool
+consumer_has_rebalance(const struct ingest *in)
+{
+	return in->is_rebalancing;
+}
+
+void
+consumer_let_go(struct ingest *in)
+{
+	revoke(in);
+	if (in->is_rebalancing)
+		(void)rd_kafka_assign(in->rk, NULL);
+	in->is_rebalancing = false;
+}
+
+enum sg_err
+consumer_rebalance(struct ingest *in, struct sg_fault *why)
+{
+	rd_kafka_topic_partition_list_t *coming = in->coming;
+	enum sg_err err;
+
+	in->coming = NULL;
+	if (coming == NULL) {
+		consumer_let_go(in);
+		return SG_OK;
+	}
+	in->is_rebalancing = false;
+	revoke(in);
+	err = assign(in, coming, why);
+	rd_kafka_topic_partition_list_destroy(coming);
+	return err;
 }
 
 /* --- where to read from ------------------------------------------------- */

@@ -22,6 +22,7 @@
 
 #define CLOSE_WAIT_MS 2000
 #define INIT_STEP_MS 5000
+#define ABORT_FLUSH_MS 2000
 
 /* --- what an error means ------------------------------------------------ */
 
@@ -301,6 +302,11 @@ publish_abort(struct publish *pub, int32_t timeout_ms, struct sg_fault *why)
 		(void)rd_kafka_flush(pub->rk, timeout_ms);
 		return producing_fatal(pub, why);
 	}
+	/* A record whose sending is being repeated when the abort begins is
+	 * not sent any more and not dropped either (librdkafka 2.0): the abort
+	 * would last until it times out, and by then the transaction has. */
+	(void)rd_kafka_flush(pub->rk,
+		timeout_ms < ABORT_FLUSH_MS ? timeout_ms : ABORT_FLUSH_MS);
 	err = producing_error(pub,
 		rd_kafka_abort_transaction(pub->rk, timeout_ms), "abort", why);
 	return err == SG_TXN_ABORTABLE ? SG_TXN_UNKNOWN : err;
