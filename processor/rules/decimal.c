@@ -390,7 +390,8 @@ decimal_print(double number, char *text)
 	}
 	if (magnitude == 0)
 		return layout(text, at, "0", 1, 0);
-	for (int precision = 15; precision <= 17; precision++) {
+	for (int precision = magnitude < 2.3e-308 ? 1 : 15; precision <= 17;
+		precision++) {
 		struct digits dg = {.n = 0};
 
 		exp = significant(magnitude, precision, digits, &n);

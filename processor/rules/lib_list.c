@@ -9,9 +9,6 @@
 
 #include "lib.h"
 
-/* Any change of the order matters. */
-#define EVERY_FLIP NODE_OP_SUB
-
 static struct value
 list_of(struct value *items, size_t n)
 {
@@ -53,9 +50,10 @@ CEL_FN(fn_list_last_index_of)
 	return value_int(-1);
 }
 
-/* The order of two elements; an error in *ret_error when there is none. */
+/* The order of two elements, of which `op` is what matters; an error in
+ * *ret_error when there is none. */
 static int
-order(struct cel_frame *frame, struct value a, struct value b,
+order(struct cel_frame *frame, struct value a, struct value b, enum node_op op,
 	struct value *ret_error)
 {
 	int result = 3;
@@ -64,7 +62,7 @@ order(struct cel_frame *frame, struct value a, struct value b,
 		*ret_error = value_error(ERR_COST);
 		return 0;
 	}
-	result = cel_order(frame, a, b, EVERY_FLIP);
+	result = cel_order(frame, a, b, op);
 	if (result == 2)
 		*ret_error = value_error("NaN has no order");
 	else if (result == 3)
@@ -83,9 +81,10 @@ extreme(struct cel_frame *frame, struct value list, int sign)
 		return value_error("the list is empty");
 	best = list.as.items[0];
 	/* One element has an order too, or it is no element for this. */
-	(void)order(frame, best, best, &error);
+	(void)order(frame, best, best, NODE_OP_EQ, &error);
 	for (uint32_t i = 1; i < list.len && error.kind == VALUE_NULL; i++) {
-		int result = order(frame, list.as.items[i], best, &error);
+		int result = order(frame, list.as.items[i], best,
+			sign > 0 ? NODE_OP_GT : NODE_OP_LT, &error);
 
 		if (result * sign > 0)
 			best = list.as.items[i];
@@ -115,7 +114,7 @@ CEL_FN(fn_is_sorted)
 		return cel_no_overload(list, list);
 	for (uint32_t i = 1; i < list.len && error.kind == VALUE_NULL; i++) {
 		if (order(frame, list.as.items[i - 1], list.as.items[i],
-			    &error) > 0)
+			    NODE_OP_LE, &error) > 0)
 			is_sorted = false;
 	}
 	return error.kind == VALUE_ERROR ? error : value_bool(is_sorted);
@@ -209,9 +208,10 @@ merge(struct cel_frame *frame, const struct value *from, uint32_t mid,
 	uint32_t left = 0, right = mid;
 
 	for (uint32_t i = 0; i < n; i++) {
-		bool is_left = right == n ||
-			       (left < mid && order(frame, from[left],
-						      from[right], error) <= 0);
+		bool is_left =
+			right == n ||
+			(left < mid && order(frame, from[left], from[right],
+					       NODE_OP_LE, error) <= 0);
 
 		to[i] = is_left ? from[left++] : from[right++];
 	}
@@ -233,7 +233,7 @@ CEL_FN(fn_sort)
 	if (n != 0)
 		memcpy(from, list.as.items, n * sizeof(*from));
 	if (n == 1)
-		(void)order(frame, from[0], from[0], &error);
+		(void)order(frame, from[0], from[0], NODE_OP_EQ, &error);
 	for (uint32_t run = 1; run < n; run *= 2) {
 		struct value *swap = from;
 

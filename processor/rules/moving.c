@@ -23,6 +23,7 @@
 #define TIMESTAMP_MAX ((nanos_t)253402300800 * NS_PER_S - 1)
 #define DURATION_MIN ((nanos_t)INT64_MIN)
 #define DURATION_MAX ((nanos_t)INT64_MAX)
+#define HORIZON ((nanos_t)100 * 366 * 86400 * NS_PER_S)
 
 /* The outcome changes `ms` from now. */
 static void
@@ -57,18 +58,11 @@ note_flip(struct cel_frame *frame, nanos_t distance, nanos_t step,
 		if (distance <= 0)
 			changes_in(frame, -distance / step + 1);
 		break;
-	case NODE_OP_EQ:
-	case NODE_OP_NE:
+	default: /* == and != */
 		if (distance == 0)
 			changes_in(frame, 1);
 		else if (distance < 0 && -distance % step == 0)
 			changes_in(frame, -distance / step);
-		break;
-	default:
-		if (distance == 0)
-			changes_in(frame, 1);
-		else if (distance < 0)
-			changes_in(frame, ceil_div(-distance, step));
 	}
 }
 
@@ -124,6 +118,18 @@ note_entry(struct cel_frame *frame, nanos_t at, int slope, nanos_t low,
 		changes_in(frame, ceil_div(at - high, -slope * NS_PER_MS));
 }
 
+/* In range now; it will leave it. Centuries from now (the year 9999, or when
+ * a duration no longer fits) that is not worth a timer for every account. */
+static void
+note_end(struct cel_frame *frame, nanos_t at, int slope, nanos_t low,
+	nanos_t high)
+{
+	nanos_t room = slope > 0 ? high - at : at - low;
+
+	if (room < HORIZON * (slope > 0 ? slope : -slope))
+		moving_leaves(frame, at, slope, low, high);
+}
+
 struct value
 moving_make(
 	struct cel_frame *frame, enum value_kind kind, nanos_t nanos, int slope)
@@ -141,7 +147,7 @@ moving_make(
 					   : "duration out of range");
 	}
 	if (slope != 0)
-		moving_leaves(frame, nanos, slope, low, high);
+		note_end(frame, nanos, slope, low, high);
 	if (slope < INT8_MIN || slope > INT8_MAX) {
 		/* Nobody can follow it from here on. */
 		changes_in(frame, 1);
