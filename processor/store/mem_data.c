@@ -188,9 +188,13 @@ map_set(struct mem_map *map, const char *key, size_t len, const void *bytes,
 	size_t nbytes)
 {
 	struct mem_blob *blob = blob_create(bytes, nbytes);
-	struct mem_entry *entry = mem_map_add(map, key, len);
+	struct mem_entry *entry;
 
-	if (blob == NULL || entry == NULL) {
+	/* The blob first: an entry without one would be there for ever. */
+	if (blob == NULL)
+		return SG_NOMEM;
+	entry = mem_map_add(map, key, len);
+	if (entry == NULL) {
 		free(blob);
 		return SG_NOMEM;
 	}

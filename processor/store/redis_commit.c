@@ -206,8 +206,12 @@ redis_group_pending_bytes(const struct store_group *base)
 	const struct redis_group *group = (const struct redis_group *)base;
 	size_t bytes = 0;
 
-	for (size_t i = 0; i < REDIS_STREAM_COUNT; i++)
-		bytes += group->streams[i].buf.len - group->streams[i].start;
+	for (size_t i = 0; i < REDIS_STREAM_COUNT; i++) {
+		size_t len;
+
+		(void)resp_bytes(&group->streams[i], &len);
+		bytes += len;
+	}
 	return bytes;
 }
 

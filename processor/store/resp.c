@@ -159,12 +159,13 @@ bool
 resp_is_open(const struct resp_stream *stream, int kind, const void *a,
 	size_t alen, const void *b, size_t blen)
 {
-	const uint8_t *key = stream->buf.bytes + stream->key_at;
+	const uint8_t *key;
 
-	if (stream->nargs == 0 || stream->nargs > ARGS_MAX ||
-		stream->kind != kind || stream->key_len != alen + blen ||
-		stream->buf.is_failed)
+	if (stream->buf.is_failed || stream->nargs == 0 ||
+		stream->nargs > ARGS_MAX || stream->kind != kind ||
+		stream->key_len != alen + blen)
 		return false;
+	key = stream->buf.bytes + stream->key_at;
 	return (alen == 0 || memcmp(key, a, alen) == 0) &&
 	       (blen == 0 || memcmp(key + alen, b, blen) == 0);
 }

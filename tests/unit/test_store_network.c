@@ -137,7 +137,7 @@ assert_applied_once(struct world *world, const char *text)
 }
 
 static void
-load_ok_or_down(struct world *world)
+load_ok(struct world *world)
 {
 	const char *account = "a";
 	struct store_blob blob;
@@ -179,7 +179,7 @@ sweep(struct world *world, enum cut_mode mode)
 		else if (err != SG_STORE_DOWN)
 			fail_msg("cut at %zu: %s", n, world->why.text);
 		if (err != SG_OK && n % 2 == 1)
-			load_ok_or_down(world);
+			load_ok(world);
 		if (err != SG_OK)
 			commit_until_ok(world);
 		assert_applied_once(world, text);
@@ -253,6 +253,18 @@ what_is_in_doubt_cannot_be_changed(void **state)
 	assert_int_equal(
 		store_group_check(world->group, &world->why), SG_STORE_LOST);
 
+	/* Nor can what a load has found to be applied: the caller was never
+	 * told. */
+	take_over(world);
+	add(world, "fifth");
+	cut_proxy_arm(&world->proxy, CUT_ANSWER, 10);
+	assert_int_equal(commit(world), SG_STORE_DOWN);
+	assert_true(cut_proxy_disarm(&world->proxy));
+	load_ok(world);
+	store_group_clear(world->group);
+	assert_int_equal(
+		store_group_check(world->group, &world->why), SG_STORE_LOST);
+
 	/* A repeat that is refused leaves the first copy in doubt. */
 	take_over(world);
 	add(world, "fourth");
@@ -311,7 +323,7 @@ late_copy(struct world *world, enum late_order order, size_t n)
 	if (order == REPEAT_THEN_LATE)
 		commit_until_ok(world);
 	if (order == ARM_LATE_REPEAT || order == ARM_LATE_LOAD)
-		load_ok_or_down(world);
+		load_ok(world);
 	if (order == BUSY_LATE_REPEAT) {
 		(void)REDIS_ASK(
 			&world->server, "CONFIG", "SET", "maxmemory", "1");
@@ -326,7 +338,7 @@ late_copy(struct world *world, enum late_order order, size_t n)
 	}
 	cut_proxy_release(&world->proxy);
 	if (order == ARM_LATE_LOAD)
-		load_ok_or_down(world);
+		load_ok(world);
 	if (order != REPEAT_THEN_LATE && order != TAKEOVER_THEN_LATE)
 		commit_until_ok(world);
 	assert_applied_once(world, text);
