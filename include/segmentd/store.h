@@ -28,6 +28,7 @@
  *   SG_STORE_BUSY  LOADING, OOM, READONLY, ...: nothing applied; same
  *   SG_STORE_LOST  the token or commit number is not ours: take over again
  *   SG_BAD_OPTION  wrong password, no such database, ...: the fault says what
+ *   SG_OPERATOR    a key of ours holds another type: somebody else's
  */
 #ifndef SEGMENTD_STORE_H
 #define SEGMENTD_STORE_H
