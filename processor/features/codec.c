@@ -429,7 +429,7 @@ distinct_load(
 		to->place->distinct.head = head;
 	err = steps_load(to, rd, head);
 	n = buf_get_varint(rd);
-	if (n > FEATURE_DISTINCT_EXACT)
+	if (n >= DISTINCT_CAP)
 		rd->is_bad = true;
 	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
 		uint64_t hash = buf_get_u64(rd);

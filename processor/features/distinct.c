@@ -11,11 +11,12 @@
  *        64 bits each          16 bits each
  *
  * A window's count is the number of members whose tile is in it: exact, as
- * long as no member had to go. Of more than FEATURE_DISTINCT_EXACT members the
- * one with the greatest hash goes (bottom-k), and a step notes that windows
- * which begin at or below its tile know hashes below its own only: `m` of
- * them mean m * 2^64 / bound, with a relative error of 1 / sqrt(m). A step
- * leaves with its tile, so that after a burst the count becomes exact again.
+ * long as no member had to go. When there are DISTINCT_CAP of them, those with
+ * the FEATURE_DISTINCT_EXACT smallest hashes stay (bottom-k), and of the others
+ * the DISTINCT_NEWEST newest. A step notes what was let go: windows that begin
+ * at or below its tile know hashes below its bound only, and `m` of them mean
+ * m * 2^64 / bound, with a relative error of 1 / sqrt(m). The newest ones stay
+ * for the windows to come: after a burst has left, the count is exact again.
  *
  * INVARIANTS
  *  - steps ascend in both tile and bound: what is known of a window that
@@ -31,7 +32,8 @@
 #include "number.h"
 #include "segmentd/hash.h"
 
-#define CAP_MAX (FEATURE_DISTINCT_EXACT + 1)
+#define TILES_AHEAD_MAX 1440 /* of the narrowest, in a day */
+#define TILES_MAX (TILES_AHEAD_MAX + 1 + 401)
 
 bool
 distinct_hash(struct value v, unsigned type, uint64_t *ret_hash)
@@ -68,7 +70,7 @@ heap_bytes(uint16_t cap)
 {
 	size_t bytes = cap * (sizeof(uint64_t) + sizeof(uint16_t));
 
-	if (cap < CAP_MAX)
+	if (cap < DISTINCT_CAP)
 		return bytes;
 	return (bytes + 7) / 8 * 8 +
 	       DISTINCT_STEPS_MAX * sizeof(struct distinct_step);
@@ -84,7 +86,7 @@ static struct distinct_step *
 steps_mut(const struct distinct *distinct)
 {
 	uint8_t *bytes = (uint8_t *)distinct->hashes;
-	size_t at = heap_bytes(CAP_MAX) -
+	size_t at = heap_bytes(DISTINCT_CAP) -
 		    DISTINCT_STEPS_MAX * sizeof(struct distinct_step);
 
 	return (struct distinct_step *)(void *)(bytes + at);
@@ -120,7 +122,7 @@ distinct_reserve(struct features *features, struct distinct *distinct, size_t n)
 
 	if (n <= distinct->cap)
 		return SG_OK;
-	cap = cap < 3 ? 3 : cap > CAP_MAX ? CAP_MAX : cap;
+	cap = cap < 3 ? 3 : cap > DISTINCT_CAP ? DISTINCT_CAP : cap;
 	grown.cap = (uint16_t)cap;
 	grown.hashes = features_alloc(features, heap_bytes(grown.cap));
 	if (grown.hashes == NULL)
@@ -159,14 +161,12 @@ is_beyond(const struct distinct *distinct, uint64_t hash, int64_t tile)
 	return step != NULL && hash >= step->bound;
 }
 
-/* From now on hashes from `bound` on are unknown up to tile `upto`. True when
- * other members have become useless by it. */
-static bool
+/* From now on hashes from `bound` on are unknown up to tile `upto`. */
+static void
 steps_lower(struct distinct *distinct, int32_t upto, uint64_t bound)
 {
 	struct distinct_step *steps = steps_mut(distinct);
 	struct distinct_step all[DISTINCT_STEPS_MAX + 1];
-	bool is_merged = false;
 	uint32_t n = 0;
 	uint32_t i = 0;
 
@@ -186,11 +186,9 @@ steps_lower(struct distinct *distinct, int32_t upto, uint64_t bound)
 	if (n > DISTINCT_STEPS_MAX) { /* the two oldest become one */
 		all[1].bound = all[0].bound;
 		memmove(&all[0], &all[1], (--n) * sizeof(all[0]));
-		is_merged = true;
 	}
 	memcpy(steps, all, n * sizeof(all[0]));
 	distinct->nsteps = (uint16_t)n;
-	return is_merged;
 }
 
 /* --- members ------------------------------------------------------------ */
@@ -268,23 +266,56 @@ distinct_compact(
 	distinct->head = head;
 }
 
-/* The greatest hash goes. */
-static void
-distinct_evict(const struct unit *unit, struct distinct *distinct)
+/* The oldest tile whose members, with all newer ones, are at most `most` of
+ * those at `from` and beyond; *ret_room is what is left for the tile below. */
+static int32_t
+newest_tiles(const struct distinct *distinct, uint32_t from, uint32_t most,
+	uint32_t *ret_room)
 {
-	uint64_t hash = distinct->hashes[distinct->n - 1];
-	int32_t upto = INT32_MIN;
+	uint16_t counts[TILES_MAX] = {0};
+	int32_t top = distinct->head + TILES_AHEAD_MAX;
+	int32_t i = 0;
 
-	while (distinct->n > 0 && distinct->hashes[distinct->n - 1] == hash) {
-		int32_t tile = distinct_tile(distinct, distinct->n - 1u);
+	for (uint32_t j = from; j < distinct->n; j++)
+		counts[top - distinct_tile(distinct, j)]++;
+	while (i < TILES_MAX && counts[i] <= most)
+		most -= counts[i++];
+	*ret_room = most;
+	return top - i + 1;
+}
 
-		upto = tile > upto ? tile : upto;
-		distinct->n--;
-		distinct->nahead =
-			(uint16_t)(distinct->nahead - (tile > distinct->head));
+/* See the top of the file. Members ascend by hash, so that of the tile that is
+ * divided the smaller hashes stay. */
+static void
+distinct_shrink(const struct unit *unit, struct distinct *distinct)
+{
+	uint16_t *tiles = distinct_tiles(distinct);
+	uint64_t bound_below = UINT64_MAX; /* of what goes, below `tile` - 1 */
+	uint64_t bound_at = UINT64_MAX;	   /* and at it */
+	uint32_t n = FEATURE_DISTINCT_EXACT;
+	uint32_t room;
+	int32_t tile = newest_tiles(distinct, n, DISTINCT_NEWEST, &room);
+
+	for (uint32_t i = n; i < distinct->n; i++) {
+		uint64_t hash = distinct->hashes[i];
+		int32_t at = distinct_tile(distinct, i);
+
+		if (at >= tile || (at == tile - 1 && room > 0)) {
+			room -= at == tile - 1;
+			distinct->hashes[n] = hash;
+			tiles[n++] = tiles[i];
+		} else if (at == tile - 1) {
+			bound_at = hash < bound_at ? hash : bound_at;
+		} else {
+			bound_below = hash < bound_below ? hash : bound_below;
+		}
 	}
-	if (steps_lower(distinct, upto, hash))
-		distinct_compact(unit, distinct, distinct->head);
+	distinct->n = (uint16_t)n;
+	if (bound_at != UINT64_MAX)
+		steps_lower(distinct, tile - 1, bound_at);
+	if (bound_below != UINT64_MAX)
+		steps_lower(distinct, tile - 2, bound_below);
+	distinct_compact(unit, distinct, distinct->head);
 }
 
 /* --- adding ------------------------------------------------------------- */
@@ -343,8 +374,8 @@ distinct_apply(const struct unit *unit, struct distinct *distinct,
 		distinct_compact(unit, distinct, put->head);
 	if (!is_beyond(distinct, put->hash, put->tile))
 		is_changed = distinct_add(distinct, put->hash, put->tile);
-	while (distinct->n > FEATURE_DISTINCT_EXACT)
-		distinct_evict(unit, distinct);
+	if (distinct->n >= DISTINCT_CAP)
+		distinct_shrink(unit, distinct);
 	return is_changed;
 }
 
@@ -365,7 +396,7 @@ enum sg_err
 distinct_append_step(struct features *features, struct distinct *distinct,
 	struct distinct_step step)
 {
-	enum sg_err err = distinct_reserve(features, distinct, CAP_MAX);
+	enum sg_err err = distinct_reserve(features, distinct, DISTINCT_CAP);
 
 	if (err != SG_OK)
 		return err;

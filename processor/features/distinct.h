@@ -8,6 +8,9 @@
 #include "state.h"
 
 #define DISTINCT_STEPS_MAX 8
+#define DISTINCT_CAP 2048   /* members at which some have to go */
+#define DISTINCT_NEWEST 512 /* of those beyond the smallest hashes that stay   \
+			     */
 
 /* For windows that begin at or below tile `upto`, only members whose hash is
  * below `bound` are known. Both ascend. */
