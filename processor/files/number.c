@@ -140,7 +140,7 @@ double_slow(const struct number *num, double *ret_d)
 }
 
 bool
-number_to_double(const struct number *num, double *ret_d)
+number_as_double(const struct number *num, double *ret_d)
 {
 	static const double tens[EXACT_POWER + 1] = {1e0, 1e1, 1e2, 1e3, 1e4,
 		1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,

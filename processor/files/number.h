@@ -29,7 +29,7 @@ number_to_integer(const struct number *num, int64_t *ret_n);
 
 /* The nearest double. */
 bool
-number_to_double(const struct number *num, double *ret_d);
+number_as_double(const struct number *num, double *ret_d);
 
 /*
  * num * 10^scale as two's complement, big-endian, in as few bytes as possible.

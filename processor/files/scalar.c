@@ -218,7 +218,7 @@ real_from_text(struct encode *e, const struct schema *schema, const char *text,
 	double d = 0;
 
 	if (number_parse(text, len, &num)) {
-		if (!number_to_double(&num, &d))
+		if (!number_as_double(&num, &d))
 			return bad(e, "the number does not fit a double");
 		return put_real(e, schema, d);
 	}
@@ -355,7 +355,7 @@ decimal_from_double(struct encode *e, const struct schema *schema, double d)
 
 		if (len < 0 || !number_parse(text, (size_t)len, &num))
 			return bad(e, "not a number");
-		if (number_to_double(&num, &back) && back == d)
+		if (number_as_double(&num, &back) && back == d)
 			break;
 	}
 	return put_decimal(e, schema, &num);
