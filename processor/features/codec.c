@@ -7,7 +7,7 @@
  *      per unit that has something:
  *        cell      [time, offset], value          (latest: the value)
  *        ring      head, n, { tile, cells }       ascending
- *        distinct  head, nsteps { bound, upto }, n { hash, tile }
+ *        distinct  head, n and nsteps, { bound, upto }, { hash, tile }
  *        collect   dropped, n { closed, time, offset, fields },
  *                  n { time, offset, key }
  *        days      head, n { gap, run }
@@ -34,6 +34,7 @@
 #include "wire.h"
 
 #define CODEC_VERSION 1
+#define COUNTS_BASE (DISTINCT_STEPS_MAX + 1u) /* members and steps in one */
 #define TILE_REACH 32000 /* tiles below a head that 16 bits can tell */
 
 /* --- writing ------------------------------------------------------------ */
@@ -108,16 +109,15 @@ distinct_write(const struct unit *unit, const struct distinct *distinct,
 	struct buf *out, struct wire_near *near)
 {
 	head_write(unit, distinct->head, out, near);
-	buf_put_varint(out, distinct->nsteps);
+	buf_put_varint(out, distinct->n * COUNTS_BASE + distinct->nsteps);
 	for (uint32_t i = 0; i < distinct->nsteps; i++) {
 		const struct distinct_step *step = &distinct_steps(distinct)[i];
 
-		buf_put_u64(out, step->bound);
+		wire_put_u48(out, step->bound);
 		buf_put_zigzag(out, step->upto - distinct->head);
 	}
-	buf_put_varint(out, distinct->n);
 	for (uint32_t i = 0; i < distinct->n; i++) {
-		buf_put_u64(out, distinct->hashes[i]);
+		wire_put_u48(out, distinct_member(distinct, i));
 		buf_put_zigzag(
 			out, distinct->head - distinct_tile(distinct, i));
 	}
@@ -380,16 +380,14 @@ ring_load(
 }
 
 static enum sg_err
-steps_load(const struct target *to, struct buf_reader *rd, int32_t head)
+steps_load(const struct target *to, struct buf_reader *rd, uint64_t n,
+	int32_t head)
 {
-	uint64_t n = buf_get_varint(rd);
 	struct distinct_step last = {0, INT32_MIN};
 	enum sg_err err = SG_OK;
 
-	if (n > DISTINCT_STEPS_MAX)
-		rd->is_bad = true;
 	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
-		uint64_t bound = buf_get_u64(rd);
+		uint64_t bound = wire_get_u48(rd);
 		int64_t upto = wire_get_diff(rd, head);
 
 		if (bound <= last.bound || upto <= last.upto ||
@@ -420,19 +418,19 @@ distinct_load(
 	const struct target *to, struct buf_reader *rd, struct wire_near *near)
 {
 	int32_t head = head_read(to->stored, rd, near);
-	enum sg_err err;
+	uint64_t counts = buf_get_varint(rd);
+	uint64_t n = counts / COUNTS_BASE;
 	uint64_t last_hash = 0;
 	int64_t last_tile = INT64_MIN;
-	uint64_t n;
+	enum sg_err err;
 
 	if (to->unit != NULL)
 		to->place->distinct.head = head;
-	err = steps_load(to, rd, head);
-	n = buf_get_varint(rd);
+	err = steps_load(to, rd, counts % COUNTS_BASE, head);
 	if (n >= DISTINCT_CAP)
 		rd->is_bad = true;
 	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
-		uint64_t hash = buf_get_u64(rd);
+		uint64_t hash = wire_get_u48(rd);
 		int64_t tile = wire_get_diff(rd, 0);
 
 		tile = tile > TILE_REACH * 2 || tile < -TILE_REACH * 2

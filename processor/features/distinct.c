@@ -5,17 +5,20 @@
  * head in which it was seen; tiles above the head (events of the future) are
  * members beside it until the head reaches them.
  *
- *      +----+----+----+------+----+----+----+------+---------------------+
- *      | h0 | h1 | h2 | free | t0 | t1 | t2 | free | steps, if at its cap |
- *      +----+----+----+------+----+----+----+------+---------------------+
- *        64 bits each          16 bits each
+ *      +-------+-------+-------+------+----------------------+
+ *      | h0 t0 | h1 t1 | h2 t2 | free | steps, if at its cap |
+ *      +-------+-------+-------+------+----------------------+
+ *        48 + 16 bits each
+ *
+ * 48 bits of a hash are enough: that two of 2048 are the same has a chance of
+ * one in a hundred million. Of the tile these are the low bits.
  *
  * A window's count is the number of members whose tile is in it: exact, as
  * long as no member had to go. When there are DISTINCT_CAP of them, those with
  * the FEATURE_DISTINCT_EXACT smallest hashes stay (bottom-k), and of the others
  * the DISTINCT_NEWEST newest. A step notes what was let go: windows that begin
  * at or below its tile know hashes below its bound only, and `m` of them mean
- * m * 2^64 / bound, with a relative error of 1 / sqrt(m). The newest ones stay
+ * m * 2^48 / bound, with a relative error of 1 / sqrt(m). The newest ones stay
  * for the windows to come: after a burst has left, the count is exact again.
  *
  * INVARIANTS
@@ -32,34 +35,38 @@
 #include "number.h"
 #include "segmentd/hash.h"
 
+#define TILE_BITS 16
+#define HASH_BITS 48
 #define TILES_AHEAD_MAX 1440 /* of the narrowest, in a day */
 #define TILES_MAX (TILES_AHEAD_MAX + 1 + 401)
 
 bool
 distinct_hash(struct value v, unsigned type, uint64_t *ret_hash)
 {
+	uint64_t hash;
+
 	if (!number_is_of(v, type))
 		return false;
-	switch ((enum value_kind)v.kind) {
-	case VALUE_STRING:
-	case VALUE_BYTES:
-		*ret_hash = hash_bytes(v.as.s, v.len);
+	switch (type) {
+	case TYPE_STRING:
+	case TYPE_BYTES:
+		hash = hash_bytes(v.as.s, v.len);
 		break;
-	case VALUE_DOUBLE:
+	case TYPE_DOUBLE:
 		if (isnan(v.as.d))
 			return false;
 		/* 0 and -0 are one number. */
-		*ret_hash =
-			hash_u64((uint64_t)number_from_double(v.as.d + 0.0));
+		hash = hash_u64((uint64_t)number_from_double(v.as.d + 0.0));
 		break;
-	case VALUE_TIMESTAMP:
-	case VALUE_DURATION:
-		*ret_hash = hash_mix(v.as.u, v.nanos);
+	case TYPE_TIMESTAMP:
+	case TYPE_DURATION:
+		hash = hash_mix(v.as.u, v.nanos);
 		break;
 	default:
-		*ret_hash = hash_u64(v.as.u);
+		hash = hash_u64(v.as.u);
 		break;
 	}
+	*ret_hash = hash >> (64 - HASH_BITS);
 	return true;
 }
 
@@ -68,28 +75,18 @@ distinct_hash(struct value v, unsigned type, uint64_t *ret_hash)
 static size_t
 heap_bytes(uint16_t cap)
 {
-	size_t bytes = cap * (sizeof(uint64_t) + sizeof(uint16_t));
+	size_t bytes = cap * sizeof(uint64_t);
 
 	if (cap < DISTINCT_CAP)
 		return bytes;
-	return (bytes + 7) / 8 * 8 +
-	       DISTINCT_STEPS_MAX * sizeof(struct distinct_step);
-}
-
-static uint16_t *
-distinct_tiles(const struct distinct *distinct)
-{
-	return (uint16_t *)(void *)(distinct->hashes + distinct->cap);
+	return bytes + DISTINCT_STEPS_MAX * sizeof(struct distinct_step);
 }
 
 static struct distinct_step *
 steps_mut(const struct distinct *distinct)
 {
-	uint8_t *bytes = (uint8_t *)distinct->hashes;
-	size_t at = heap_bytes(DISTINCT_CAP) -
-		    DISTINCT_STEPS_MAX * sizeof(struct distinct_step);
-
-	return (struct distinct_step *)(void *)(bytes + at);
+	return (struct distinct_step *)(void *)(distinct->members +
+						DISTINCT_CAP);
 }
 
 const struct distinct_step *
@@ -98,10 +95,22 @@ distinct_steps(const struct distinct *distinct)
 	return steps_mut(distinct);
 }
 
+static uint64_t
+member_make(uint64_t hash, int32_t tile)
+{
+	return hash << TILE_BITS | (uint16_t)tile;
+}
+
+uint64_t
+distinct_member(const struct distinct *distinct, uint32_t i)
+{
+	return distinct->members[i] >> TILE_BITS;
+}
+
 int32_t
 distinct_tile(const struct distinct *distinct, uint32_t i)
 {
-	uint16_t low = distinct_tiles(distinct)[i];
+	uint16_t low = (uint16_t)distinct->members[i];
 
 	return distinct->head +
 	       (int16_t)(uint16_t)(low - (uint16_t)distinct->head);
@@ -110,7 +119,7 @@ distinct_tile(const struct distinct *distinct, uint32_t i)
 void
 distinct_fini(struct features *features, struct distinct *distinct)
 {
-	features_free(features, distinct->hashes, heap_bytes(distinct->cap));
+	features_free(features, distinct->members, heap_bytes(distinct->cap));
 	*distinct = (struct distinct){0};
 }
 
@@ -124,16 +133,14 @@ distinct_reserve(struct features *features, struct distinct *distinct, size_t n)
 		return SG_OK;
 	cap = cap < 3 ? 3 : cap > DISTINCT_CAP ? DISTINCT_CAP : cap;
 	grown.cap = (uint16_t)cap;
-	grown.hashes = features_alloc(features, heap_bytes(grown.cap));
-	if (grown.hashes == NULL)
+	grown.members = features_alloc(features, heap_bytes(grown.cap));
+	if (grown.members == NULL)
 		return SG_NOMEM;
 	if (distinct->n > 0) {
-		memcpy(grown.hashes, distinct->hashes,
+		memcpy(grown.members, distinct->members,
 			distinct->n * sizeof(uint64_t));
-		memcpy(distinct_tiles(&grown), distinct_tiles(distinct),
-			distinct->n * sizeof(uint16_t));
 	}
-	features_free(features, distinct->hashes, heap_bytes(distinct->cap));
+	features_free(features, distinct->members, heap_bytes(distinct->cap));
 	*distinct = grown;
 	return SG_OK;
 }
@@ -197,14 +204,14 @@ steps_lower(struct distinct *distinct, int32_t upto, uint64_t bound)
 static uint32_t
 distinct_find(const struct distinct *distinct, uint64_t hash)
 {
-	const uint64_t *hashes = distinct->hashes;
+	uint64_t least = hash << TILE_BITS;
 	uint32_t low = 0;
 	uint32_t n = distinct->n;
 
 	while (n > 0) {
 		uint32_t half = n / 2;
 
-		if (hashes[low + half] < hash) {
+		if (distinct->members[low + half] < least) {
 			low += half + 1;
 			n -= half + 1;
 		} else {
@@ -218,24 +225,16 @@ static void
 distinct_insert(
 	struct distinct *distinct, uint32_t at, uint64_t hash, int32_t tile)
 {
-	uint16_t *tiles = distinct_tiles(distinct);
-	size_t rest = distinct->n - at;
-
-	memmove(&distinct->hashes[at + 1], &distinct->hashes[at],
-		rest * sizeof(uint64_t));
-	memmove(&tiles[at + 1], &tiles[at], rest * sizeof(uint16_t));
-	distinct->hashes[at] = hash;
-	tiles[at] = (uint16_t)tile;
+	memmove(&distinct->members[at + 1], &distinct->members[at],
+		(distinct->n - at) * sizeof(uint64_t));
+	distinct->members[at] = member_make(hash, tile);
 	distinct->n++;
-	distinct->nahead =
-		(uint16_t)(distinct->nahead + (tile > distinct->head));
 }
 
 void
 distinct_compact(
 	const struct unit *unit, struct distinct *distinct, int32_t head)
 {
-	uint16_t *tiles = distinct_tiles(distinct);
 	struct distinct_step *steps =
 		distinct->nsteps > 0 ? steps_mut(distinct) : NULL;
 	int32_t least = head - unit->span;
@@ -247,20 +246,18 @@ distinct_compact(
 			steps[nsteps++] = steps[i];
 	}
 	distinct->nsteps = (uint16_t)nsteps;
-	distinct->nahead = 0;
 	for (uint32_t i = 0; i < distinct->n; i++) {
-		uint64_t hash = distinct->hashes[i];
+		uint64_t hash = distinct_member(distinct, i);
 		int32_t tile = distinct_tile(distinct, i);
 
 		/* Of one hash the tiles ascend: up to the head the last one
 		 * replaces those before it. */
-		if (n > 0 && distinct->hashes[n - 1] == hash && tile <= head)
+		if (n > 0 && distinct_member(distinct, n - 1) == hash &&
+			tile <= head)
 			n--;
 		if (tile < least || is_beyond(distinct, hash, tile))
 			continue;
-		distinct->hashes[n] = hash;
-		tiles[n++] = (uint16_t)tile;
-		distinct->nahead = (uint16_t)(distinct->nahead + (tile > head));
+		distinct->members[n++] = distinct->members[i];
 	}
 	distinct->n = (uint16_t)n;
 	distinct->head = head;
@@ -289,7 +286,6 @@ newest_tiles(const struct distinct *distinct, uint32_t from, uint32_t most,
 static void
 distinct_shrink(const struct unit *unit, struct distinct *distinct)
 {
-	uint16_t *tiles = distinct_tiles(distinct);
 	uint64_t bound_below = UINT64_MAX; /* of what goes, below `tile` - 1 */
 	uint64_t bound_at = UINT64_MAX;	   /* and at it */
 	uint32_t n = FEATURE_DISTINCT_EXACT;
@@ -297,13 +293,12 @@ distinct_shrink(const struct unit *unit, struct distinct *distinct)
 	int32_t tile = newest_tiles(distinct, n, DISTINCT_NEWEST, &room);
 
 	for (uint32_t i = n; i < distinct->n; i++) {
-		uint64_t hash = distinct->hashes[i];
+		uint64_t hash = distinct_member(distinct, i);
 		int32_t at = distinct_tile(distinct, i);
 
 		if (at >= tile || (at == tile - 1 && room > 0)) {
 			room -= at == tile - 1;
-			distinct->hashes[n] = hash;
-			tiles[n++] = tiles[i];
+			distinct->members[n++] = distinct->members[i];
 		} else if (at == tile - 1) {
 			bound_at = hash < bound_at ? hash : bound_at;
 		} else {
@@ -342,7 +337,8 @@ distinct_add(struct distinct *distinct, uint64_t hash, int32_t tile)
 {
 	uint32_t at = distinct_find(distinct, hash);
 
-	for (; at < distinct->n && distinct->hashes[at] == hash; at++) {
+	for (; at < distinct->n && distinct_member(distinct, at) == hash;
+		at++) {
 		int32_t old = distinct_tile(distinct, at);
 
 		if (old == tile)
@@ -350,7 +346,7 @@ distinct_add(struct distinct *distinct, uint64_t hash, int32_t tile)
 		if (old <= distinct->head && tile <= distinct->head) {
 			if (old > tile)
 				return false;
-			distinct_tiles(distinct)[at] = (uint16_t)tile;
+			distinct->members[at] = member_make(hash, tile);
 			return true;
 		}
 		if (old > tile)
@@ -416,7 +412,7 @@ distinct_count(const struct distinct *distinct, int64_t low, int64_t high)
 
 	count.is_estimate = step != NULL;
 	for (uint32_t i = 0; i < distinct->n; i++) {
-		uint64_t hash = distinct->hashes[i];
+		uint64_t hash = distinct_member(distinct, i);
 		int64_t tile = distinct_tile(distinct, i);
 
 		if (step != NULL && hash >= step->bound)
@@ -434,9 +430,9 @@ distinct_count(const struct distinct *distinct, int64_t low, int64_t high)
 	}
 	if (step != NULL) {
 		uint64_t bound = step->bound == 0 ? 1 : step->bound;
-		unsigned __int128 n = (unsigned __int128)count.n << 64;
+		uint64_t n = count.n << HASH_BITS; /* 11 bits */
 
-		count.n = (uint64_t)((n + bound / 2) / bound);
+		count.n = (n + bound / 2) / bound;
 		/* When its tile leaves, more is known. */
 		if (step->upto < count.oldest)
 			count.oldest = step->upto;

@@ -8,9 +8,10 @@
 #include "state.h"
 
 #define DISTINCT_STEPS_MAX 8
-#define DISTINCT_CAP 2048   /* members at which some have to go */
-#define DISTINCT_NEWEST 512 /* of those beyond the smallest hashes that stay   \
-			     */
+#define DISTINCT_CAP 2048 /* members at which some have to go */
+#define DISTINCT_NEWEST                                                        \
+	512 /* of those beyond the smallest hashes that stay                   \
+	     */
 
 /* For windows that begin at or below tile `upto`, only members whose hash is
  * below `bound` are known. Both ascend. */
@@ -33,7 +34,7 @@ struct distinct_count {
 	bool is_estimate;
 };
 
-/* False: not a value to count. */
+/* 48 bits. False: not a value to count. */
 bool
 distinct_hash(struct value v, unsigned type, uint64_t *ret_hash);
 
@@ -56,6 +57,8 @@ distinct_count(const struct distinct *distinct, int64_t low, int64_t high);
 const struct distinct_step *
 distinct_steps(const struct distinct *distinct);
 
+uint64_t
+distinct_member(const struct distinct *distinct, uint32_t i);
 int32_t
 distinct_tile(const struct distinct *distinct, uint32_t i);
 

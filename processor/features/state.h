@@ -130,11 +130,10 @@ struct ring {
 
 /* See distinct.c. */
 struct distinct {
-	uint64_t *hashes; /* NULL: empty */
+	uint64_t *members; /* NULL: empty */
 	int32_t head;
 	uint16_t n;
 	uint16_t cap;
-	uint16_t nahead; /* members whose tile is above the head */
 	uint16_t nsteps;
 };
 

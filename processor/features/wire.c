@@ -9,6 +9,8 @@
 #define NANOS_PER_MS 1000000
 #define VARINT_BITS 7
 #define I128_BITS 128
+#define SUM_DECIMALS 9
+#define SUM_WHOLE 10 /* beyond 64 bits: all of it */
 
 /* Stored: append only. */
 enum wire_tag {
@@ -23,7 +25,10 @@ enum wire_tag {
 	TAG_TIME_MS, /* as a difference */
 	TAG_TIME,    /* seconds, nanoseconds */
 	TAG_DURATION,
+	TAG_SHORT = 16, /* and above: a string of tag - TAG_SHORT bytes */
 };
+
+#define SHORT_MAX (UINT8_MAX - TAG_SHORT)
 
 void
 wire_put_i128(struct buf *out, i128 n)
@@ -79,34 +84,63 @@ wire_get_double(struct buf_reader *rd)
 }
 
 void
+wire_put_u48(struct buf *out, uint64_t n)
+{
+	buf_put_u32(out, (uint32_t)n);
+	buf_put_u8(out, (uint8_t)(n >> 32));
+	buf_put_u8(out, (uint8_t)(n >> 40));
+}
+
+uint64_t
+wire_get_u48(struct buf_reader *rd)
+{
+	uint64_t n = buf_get_u32(rd);
+
+	n |= (uint64_t)buf_get_u8(rd) << 32;
+	return n | (uint64_t)buf_get_u8(rd) << 40;
+}
+
+/* The number of its decimals, then the number without the point. */
+void
 wire_put_sum(struct buf *out, unsigned type, i128 n)
 {
+	int64_t small = (int64_t)n;
+	unsigned decimals = SUM_DECIMALS;
+
 	if (type != TYPE_DOUBLE) {
 		wire_put_i128(out, n);
 		return;
 	}
-	/* A 64-bit division where that is enough: the other one is slow. */
-	if (n == (int64_t)n ? (int64_t)n % NANO == 0 : n % NANO == 0)
-		wire_put_i128(out, n / NANO * 2);
-	else if (n == SUM_ERROR) /* it has no double */
-		wire_put_i128(out, SUM_ERROR);
-	else if (__builtin_mul_overflow(n, (i128)2, &n))
-		wire_put_i128(out, SUM_ERROR);
-	else
-		wire_put_i128(out, n + 1);
+	if (n != small) {
+		buf_put_u8(out, SUM_WHOLE);
+		wire_put_i128(out, n);
+		return;
+	}
+	while (decimals > 0 && small % 10 == 0) {
+		small /= 10;
+		decimals--;
+	}
+	buf_put_u8(out, (uint8_t)decimals);
+	buf_put_zigzag(out, small);
 }
 
 i128
 wire_get_sum(struct buf_reader *rd, unsigned type)
 {
-	i128 n = wire_get_i128(rd);
+	uint8_t decimals;
+	i128 n;
 
-	if (type != TYPE_DOUBLE || n == SUM_ERROR)
-		return n;
-	if ((n & 1) != 0)
-		return n >> 1;
-	n >>= 1;
-	return __builtin_mul_overflow(n, (i128)NANO, &n) ? SUM_ERROR : n;
+	if (type != TYPE_DOUBLE)
+		return wire_get_i128(rd);
+	decimals = buf_get_u8(rd);
+	if (decimals == SUM_WHOLE)
+		return wire_get_i128(rd);
+	n = buf_get_zigzag(rd);
+	if (decimals > SUM_DECIMALS)
+		rd->is_bad = true;
+	for (; decimals < SUM_DECIMALS; decimals++)
+		n *= 10;
+	return n;
 }
 
 void
@@ -165,7 +199,12 @@ wire_put_value(struct buf *out, struct value v, const struct wire_near *near)
 		wire_put_double(out, v.as.d);
 		break;
 	case VALUE_STRING:
-		put_text(out, TAG_STRING, v);
+		if (v.len > SHORT_MAX) {
+			put_text(out, TAG_STRING, v);
+			break;
+		}
+		buf_put_u8(out, (uint8_t)(TAG_SHORT + v.len));
+		buf_put(out, v.as.s, v.len);
 		break;
 	case VALUE_BYTES:
 		put_text(out, TAG_BYTES, v);
@@ -190,7 +229,8 @@ wire_put_value(struct buf *out, struct value v, const struct wire_near *near)
 static struct value
 get_text(struct buf_reader *rd, uint8_t tag)
 {
-	uint64_t len = buf_get_varint(rd);
+	uint64_t len = tag >= TAG_SHORT ? (uint64_t)tag - TAG_SHORT
+					: buf_get_varint(rd);
 	const uint8_t *bytes;
 
 	if (len > FEATURE_TEXT_MAX) {
@@ -222,6 +262,8 @@ get_seconds(struct buf_reader *rd, uint8_t tag)
 static struct value
 get_tagged(struct buf_reader *rd, uint8_t tag, const struct wire_near *near)
 {
+	if (tag >= TAG_SHORT)
+		return get_text(rd, tag);
 	switch ((enum wire_tag)tag) {
 	case TAG_FALSE:
 	case TAG_TRUE:
@@ -241,6 +283,7 @@ get_tagged(struct buf_reader *rd, uint8_t tag, const struct wire_near *near)
 	case TAG_DURATION:
 		return get_seconds(rd, tag);
 	case TAG_NULL:
+	case TAG_SHORT:
 		break;
 	}
 	return value_null();

@@ -25,7 +25,13 @@ wire_put_double(struct buf *out, double d);
 double
 wire_get_double(struct buf_reader *rd);
 
-/* A sum: of doubles, the zeros of whole numbers are left out. */
+/* The low 48 bits. */
+void
+wire_put_u48(struct buf *out, uint64_t n);
+uint64_t
+wire_get_u48(struct buf_reader *rd);
+
+/* A sum: of doubles, the zeros at the end of the decimals are left out. */
 void
 wire_put_sum(struct buf *out, unsigned type, i128 n);
 i128
