@@ -92,6 +92,17 @@ row_is_visible(const struct compiler *cc, const struct cel_fn_row *row)
 	return !row->is_ours || (cc->env->flags & CEL_ENV_CONFORMANCE) == 0;
 }
 
+static bool
+is_known(const struct compiler *cc, const struct node *node)
+{
+	for (size_t i = 0; i < cel_fn_count; i++) {
+		if (name_is(node, cel_fns[i].name) &&
+			row_is_visible(cc, &cel_fns[i]))
+			return true;
+	}
+	return false;
+}
+
 /* The rows that fit; *ret_named tells whether the name exists at all. */
 static const struct cel_fn_row *
 find_row(struct compiler *cc, const struct node *node,
@@ -257,11 +268,19 @@ const struct type *
 check_call(struct compiler *cc, struct node *node)
 {
 	const struct type *type = &type_dyn;
+	uint32_t nchecked;
 	bool is_named;
 
 	join_namespace(cc, node);
-	for (uint32_t i = 0; i < node->nargs; i++)
+	/* The arguments of a function nobody knows may be those of a mistyped
+	 * macro, with variables of its own. */
+	nchecked = is_known(cc, node) || cc->is_lenient ? node->nargs
+		   : node->is_method			? 1
+							: 0;
+	for (uint32_t i = 0; i < nchecked; i++)
 		(void)check_child(cc, node, i);
+	for (uint32_t i = nchecked; i < node->nargs; i++)
+		node->args[i]->type = &type_dyn;
 	node->fn = find_row(cc, node, &type, &is_named);
 	if (node->fn != NULL) {
 		check_literal(cc, node);

@@ -93,14 +93,13 @@ op_now(struct cel_frame *fr, const struct insn *in)
 	push(fr, v);
 }
 
-static struct value
+static inline struct value
 load_first(struct cel_frame *fr, uint32_t slot)
 {
 	struct value v = value_absent();
 	int64_t until_ms = AT_NEVER;
 
-	if (fr->host->load != NULL)
-		fr->host->load(fr->host->ctx, slot, fr->now_ms, &v, &until_ms);
+	fr->host->load(fr->host->ctx, slot, fr->now_ms, &v, &until_ms);
 	frame_until(fr, until_ms);
 	return v;
 }
@@ -240,6 +239,111 @@ op_member_has(struct cel_frame *fr, const struct insn *in)
 	push(fr, is_found ? value_bool(v.kind != VALUE_ABSENT) : v);
 }
 
+/* --- decisions ---------------------------------------------------------- */
+
+static inline void
+op_jump(struct cel_frame *fr, const struct insn *in)
+{
+	jump(fr, in->a);
+}
+
+static inline void
+op_cond(struct cel_frame *fr, const struct insn *in)
+{
+	struct value v = pop(fr);
+
+	if (v.kind != VALUE_BOOL) {
+		push(fr, not_bool(v));
+		jump(fr, in->b);
+	} else if (!v.as.b) {
+		jump(fr, in->a);
+	}
+}
+
+static inline void
+op_logic_begin(struct cel_frame *fr, const struct insn *in)
+{
+	struct logic *lg = fr->logic++;
+
+	(void)in;
+	lg->outer_ms = fr->until_ms;
+	lg->least_ms = AT_NEVER;
+	lg->error.kind = VALUE_NULL;
+	fr->until_ms = AT_NEVER;
+}
+
+/* An operand is on the stack: take it; true when it decides (it is back on
+ * the stack, and the logic is over). */
+static inline bool
+logic_take(struct cel_frame *fr, bool decides)
+{
+	struct logic *lg = fr->logic - 1;
+	struct value v = pop(fr);
+
+	if (v.kind == VALUE_BOOL && v.as.b == decides) {
+		frame_until(fr, lg->outer_ms);
+		fr->logic--;
+		push(fr, v);
+		return true;
+	}
+	if (v.kind != VALUE_BOOL && lg->error.kind == VALUE_NULL)
+		lg->error = not_bool(v);
+	if (fr->until_ms < lg->least_ms)
+		lg->least_ms = fr->until_ms;
+	fr->until_ms = AT_NEVER;
+	return false;
+}
+
+/*
+ * A comparison came to `b`. Most of them are operands of && or ||: then the
+ * instruction behind is done here as well, without a way over the stack.
+ */
+static inline void
+push_bool(struct cel_frame *fr, bool b)
+{
+	const struct insn *next = fr->pc;
+	struct logic *lg = fr->logic - 1;
+
+	if (next->op != OP_logic_next) {
+		push(fr, value_bool(b));
+		return;
+	}
+	if (b == (next->x != 0)) {
+		frame_until(fr, lg->outer_ms);
+		fr->logic--;
+		push(fr, value_bool(b));
+		jump(fr, next->a);
+		return;
+	}
+	if (fr->until_ms < lg->least_ms)
+		lg->least_ms = fr->until_ms;
+	fr->until_ms = AT_NEVER;
+	fr->pc = next + 1;
+}
+
+static inline void
+op_logic_next(struct cel_frame *fr, const struct insn *in)
+{
+	if (logic_take(fr, in->x != 0))
+		jump(fr, in->a);
+}
+
+static inline void
+op_logic_end(struct cel_frame *fr, const struct insn *in)
+{
+	struct logic *lg = fr->logic - 1;
+
+	if (logic_take(fr, in->x != 0))
+		return;
+	fr->until_ms = lg->least_ms;
+	frame_until(fr, lg->outer_ms);
+	fr->logic--;
+	if (lg->error.kind != VALUE_NULL)
+		push(fr, lg->error);
+	else
+		push(fr, value_bool(in->x == 0));
+}
+
 /* --- operators ---------------------------------------------------------- */
 
 #define BINARY(name, call)                                                     \
@@ -326,7 +430,7 @@ op_slot_int(struct cel_frame *fr, const struct insn *in)
 
 	if (v.kind == VALUE_INT) {
 		COMPARE_AS(op, v.as.i, k->as.i, is_true)
-		push(fr, value_bool(is_true));
+		push_bool(fr, is_true);
 		return;
 	}
 	if (v.kind == VALUE_ABSENT)
@@ -344,7 +448,7 @@ op_slot_double(struct cel_frame *fr, const struct insn *in)
 
 	if (v.kind == VALUE_DOUBLE) {
 		COMPARE_AS(op, v.as.d, k->as.d, is_true)
-		push(fr, value_bool(is_true));
+		push_bool(fr, is_true);
 		return;
 	}
 	if (v.kind == VALUE_ABSENT)
@@ -364,90 +468,12 @@ op_slot_string(struct cel_frame *fr, const struct insn *in)
 			v.len == k->len &&
 			(v.len == 0 || memcmp(v.as.s, k->as.s, v.len) == 0);
 
-		push(fr, value_bool(is_same == (op == NODE_OP_EQ)));
+		push_bool(fr, is_same == (op == NODE_OP_EQ));
 		return;
 	}
 	if (v.kind == VALUE_ABSENT)
 		v = value_error(ERR_ABSENT);
 	push(fr, cel_compare(fr, (enum node_op)op, v, *k));
-}
-
-/* --- decisions ---------------------------------------------------------- */
-
-static inline void
-op_jump(struct cel_frame *fr, const struct insn *in)
-{
-	jump(fr, in->a);
-}
-
-static inline void
-op_cond(struct cel_frame *fr, const struct insn *in)
-{
-	struct value v = pop(fr);
-
-	if (v.kind != VALUE_BOOL) {
-		push(fr, not_bool(v));
-		jump(fr, in->b);
-	} else if (!v.as.b) {
-		jump(fr, in->a);
-	}
-}
-
-static inline void
-op_logic_begin(struct cel_frame *fr, const struct insn *in)
-{
-	struct logic *lg = fr->logic++;
-
-	(void)in;
-	lg->outer_ms = fr->until_ms;
-	lg->least_ms = AT_NEVER;
-	lg->error.kind = VALUE_NULL;
-	fr->until_ms = AT_NEVER;
-}
-
-/* An operand is on the stack: take it; true when it decides (it is back on
- * the stack, and the logic is over). */
-static inline bool
-logic_take(struct cel_frame *fr, bool decides)
-{
-	struct logic *lg = fr->logic - 1;
-	struct value v = pop(fr);
-
-	if (v.kind == VALUE_BOOL && v.as.b == decides) {
-		frame_until(fr, lg->outer_ms);
-		fr->logic--;
-		push(fr, v);
-		return true;
-	}
-	if (v.kind != VALUE_BOOL && lg->error.kind == VALUE_NULL)
-		lg->error = not_bool(v);
-	if (fr->until_ms < lg->least_ms)
-		lg->least_ms = fr->until_ms;
-	fr->until_ms = AT_NEVER;
-	return false;
-}
-
-static inline void
-op_logic_next(struct cel_frame *fr, const struct insn *in)
-{
-	if (logic_take(fr, in->x != 0))
-		jump(fr, in->a);
-}
-
-static inline void
-op_logic_end(struct cel_frame *fr, const struct insn *in)
-{
-	struct logic *lg = fr->logic - 1;
-
-	if (logic_take(fr, in->x != 0))
-		return;
-	fr->until_ms = lg->least_ms;
-	frame_until(fr, lg->outer_ms);
-	fr->logic--;
-	if (lg->error.kind != VALUE_NULL)
-		push(fr, lg->error);
-	else
-		push(fr, value_bool(in->x == 0));
 }
 
 /* --- literals ----------------------------------------------------------- */

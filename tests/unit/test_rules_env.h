@@ -71,7 +71,7 @@ static const struct value fixture_labels[] = {
 	{.kind = VALUE_STRING, .len = 4, .as = {.s = "rank"}},
 	{.kind = VALUE_INT, .as = {.i = 5}}};
 
-static void
+static inline void
 fixture_load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
 	int64_t *ret_valid_until_ms)
 {
@@ -129,7 +129,7 @@ fixture_load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
 	}
 }
 
-static void
+static inline void
 fixture_declare(struct fixture *fx)
 {
 	const struct type_field fields[] = {{"id", &type_string},
@@ -162,7 +162,7 @@ fixture_declare(struct fixture *fx)
 			SG_OK);
 }
 
-static int
+static inline int
 fixture_open(void **state)
 {
 	struct fixture *fx = calloc(1, sizeof(*fx));
@@ -177,7 +177,7 @@ fixture_open(void **state)
 	return 0;
 }
 
-static int
+static inline int
 fixture_close(void **state)
 {
 	struct fixture *fx = *state;
