@@ -34,6 +34,13 @@ is_fence(rd_kafka_resp_err_t code)
 	       code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
+static bool
+is_refusal(rd_kafka_resp_err_t code)
+{
+	return code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
+	       code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED;
+}
+
 enum sg_err
 producing_fatal(const struct publish *pub, struct sg_fault *why)
 {
@@ -72,6 +79,15 @@ producing_error(struct publish *pub, rd_kafka_error_t *error, const char *what,
 	return err;
 }
 
+/* The same text, another code. */
+static enum sg_err
+recode(struct sg_fault *why, enum sg_err err)
+{
+	if (why != NULL)
+		why->err = err;
+	return err;
+}
+
 /* --- open and close ----------------------------------------------------- */
 
 static enum sg_err
@@ -79,6 +95,8 @@ init_transactions(struct publish *pub, int32_t timeout_ms, struct sg_fault *why)
 {
 	int64_t deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000;
 	enum sg_err err = SG_BROKER_RETRY;
+	rd_kafka_error_t *error;
+	bool is_forbidden;
 
 	while (err == SG_BROKER_RETRY) {
 		int64_t left_ms = (deadline_us - clock_mono_us()) / 1000;
@@ -86,11 +104,13 @@ init_transactions(struct publish *pub, int32_t timeout_ms, struct sg_fault *why)
 		if (left_ms <= 0)
 			return sg_fault_set(why, SG_BROKER_DOWN,
 				"no transaction coordinator answers");
-		err = producing_error(pub,
-			rd_kafka_init_transactions(
-				pub->rk, left_ms < INIT_STEP_MS ? (int)left_ms
-								: INIT_STEP_MS),
-			"init_transactions", why);
+		error = rd_kafka_init_transactions(pub->rk,
+			left_ms < INIT_STEP_MS ? (int)left_ms : INIT_STEP_MS);
+		is_forbidden =
+			error != NULL && is_refusal(rd_kafka_error_code(error));
+		err = producing_error(pub, error, "init_transactions", why);
+		if (is_forbidden)
+			return recode(why, SG_OPERATOR);
 	}
 	return err;
 }
@@ -286,9 +306,7 @@ publish_commit(struct publish *pub, int32_t timeout_ms, struct sg_fault *why)
 	if (err != SG_TXN_ABORTABLE)
 		return err;
 	/* Perhaps it was asked for: see the top of this file. */
-	if (why != NULL)
-		why->err = SG_TXN_UNKNOWN;
-	return SG_TXN_UNKNOWN;
+	return recode(why, SG_TXN_UNKNOWN);
 }
 
 enum sg_err
