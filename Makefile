@@ -40,6 +40,12 @@ endif
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
+# TLS to Redis needs hiredis >= 1.0 with its own TLS library.
+ifeq ($(shell pkg-config --exists hiredis_ssl openssl 2>/dev/null && echo y),y)
+CPPFLAGS += -DSEGMENTD_REDIS_TLS
+PKG_LIBS += $(shell pkg-config --libs hiredis_ssl openssl)
+endif
+
 # --- flags ----------------------------------------------------------------
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Werror

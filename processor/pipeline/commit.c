@@ -367,13 +367,14 @@ flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
 	struct sg_fault *why)
 {
 	enum sg_err err = SG_OK;
-	size_t n = STORE_CHUNK_MAX;
+	bool is_more = true;
 
-	while (n == STORE_CHUNK_MAX && err == SG_OK) {
+	while (is_more && err == SG_OK) {
 		int64_t began_us = clock_mono_us();
 		int attempt = 0;
+		size_t n;
 
-		err = flush_group(group, before_ms, &n, why);
+		err = flush_group(group, before_ms, &n, &is_more, why);
 		while (err == SG_STORE_DOWN || err == SG_STORE_BUSY) {
 			metric_add(w->metrics.store_retries, 1);
 			health_set(w->engine->health, w->engine->health_redis,

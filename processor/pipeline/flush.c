@@ -303,7 +303,7 @@ flush_retry(struct group *group, struct sg_fault *why)
 
 enum sg_err
 flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
-	struct sg_fault *why)
+	bool *ret_is_more, struct sg_fault *why)
 {
 	const struct program *prog = group->box->prog;
 	struct account *acct = group->accounts.dirty_head;
@@ -311,6 +311,7 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 	size_t n = 0;
 
 	*ret_n = 0;
+	*ret_is_more = false;
 	acct = next_ripe(acct, before_mono_ms);
 	if (acct == NULL && !group->is_w_moved)
 		return SG_OK;
@@ -320,7 +321,8 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 		group->is_layout_stored = true;
 	}
 	buf_init(&blob, BLOB_BYTES_MAX);
-	while (acct != NULL && n < STORE_CHUNK_MAX) {
+	while (acct != NULL && n < STORE_CHUNK_MAX &&
+		store_group_pending_bytes(group->store) < STORE_CHUNK_BYTES) {
 		struct account *next = acct->next;
 
 		account_write(group, acct, &blob);
@@ -332,5 +334,6 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 	buf_fini(&blob);
 	group->is_w_moved = false;
 	*ret_n = n;
+	*ret_is_more = acct != NULL;
 	return commit(group, why);
 }

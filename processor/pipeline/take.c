@@ -200,9 +200,12 @@ arm_due(struct group *group, const struct store_due *due)
 	acct = group_account(group, &ev);
 	if (acct == NULL)
 		return SG_NOMEM;
-	if (acct->is_loaded)
+	if (acct->stored_due_ms == DUE_UNKNOWN)
+		acct->stored_due_ms = due->due_ms;
+	/* One that came with an event not yet folded, or with a repeat, is in
+	 * the cache and not armed. */
+	if (acct->heap_at != HEAP_NONE)
 		return SG_OK;
-	acct->stored_due_ms = due->due_ms;
 	return accounts_arm(&group->accounts, acct, due->due_ms);
 }
 
