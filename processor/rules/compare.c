@@ -175,9 +175,10 @@ equal_at(struct cel_frame *frame, struct value a, struct value b, int depth)
 		return a.as.b == b.as.b;
 	case VALUE_STRING:
 	case VALUE_BYTES:
-	case VALUE_TYPE:
 		(void)frame_spend(frame, a.len / 64);
 		return a.len == b.len && order_bytes(a, b) == 0;
+	case VALUE_TYPE:
+		return strcmp(a.as.s, b.as.s) == 0;
 	case VALUE_TIMESTAMP:
 	case VALUE_DURATION:
 		return moving_compare(frame, a, b, NODE_OP_EQ) == 0;

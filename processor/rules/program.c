@@ -53,6 +53,9 @@ block_value(struct block *block, struct value v)
 	case VALUE_BYTES:
 		v.as.bytes = block_put(block, v.as.bytes, v.len);
 		break;
+	case VALUE_TYPE:
+		v.as.s = block_put(block, v.as.s, strlen(v.as.s) + 1);
+		break;
 	case VALUE_LIST:
 	case VALUE_RECORD:
 		v.as.items = block_values(block, v.as.items, v.len);

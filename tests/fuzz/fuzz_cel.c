@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "segmentd/arena.h"
+#include "segmentd/buf.h"
 #include "segmentd/cel.h"
 #include "segmentd/change.h"
 #include "segmentd/civil.h"
@@ -24,6 +25,7 @@ struct fuzz {
 	struct arena arena;
 	struct cel_env *envs[3];
 	struct cel_frame *frame;
+	struct buf text;
 	unsigned lie;
 };
 
@@ -128,6 +130,7 @@ fuzz_get(void)
 	if (fz.frame != NULL)
 		return &fz;
 	arena_init(&fz.arena, 1 << 20);
+	buf_init(&fz.text, 1 << 24);
 	for (int i = 0; i < 3; i++) {
 		if (cel_env_create(flags[i], &fz.envs[i]) != SG_OK)
 			abort();
@@ -189,6 +192,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cel_compile(fz->envs[(data[0] & 3) % 3], source, size - 1, NULL,
 		    &diags, &prog) == SG_OK) {
 		result = cel_eval(prog, fz->frame, &host, at_ms);
+		/* Everything a result points to must be there. */
+		buf_reset(&fz->text);
+		value_to_json(result.value, NULL, &fz->text);
 		check_promise(fz, prog, result, at_ms);
 		(void)cel_explain(
 			prog, fz->frame, &host, at_ms, atoms, 8, &result);
