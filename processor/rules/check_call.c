@@ -18,6 +18,7 @@ item_fits(const struct type *item, const char *kinds)
 	case TYPE_INT:
 	case TYPE_UINT:
 	case TYPE_DOUBLE:
+		return kinds[0] == 'Q' || kinds[0] == 'C' || kinds[0] == 'N';
 	case TYPE_DURATION:
 		return kinds[0] == 'Q' || kinds[0] == 'C';
 	default:
@@ -36,7 +37,7 @@ param_fits(char param, const struct type *type)
 
 	if (type_is_dyn(type) || param == '*')
 		return true;
-	if (param == 'L' || param == 'S' || param == 'Q' || param == 'C')
+	if (strchr("LSQCN", param) != NULL)
 		return type->kind == TYPE_LIST &&
 		       (param == 'L' || item_fits(type->item, &param));
 	at = strchr(letters, param);
@@ -145,11 +146,11 @@ put(char *text, size_t cap, const char *more)
 static void
 hint_overloads(const struct node *node, char *text, size_t cap)
 {
-	static const char letters[] = "biudsytrT*LMSQC";
+	static const char letters[] = "biudsytrT*LMSQCN";
 	static const char *const names[] = {"bool", "int", "uint", "double",
 		"string", "bytes", "timestamp", "duration", "type", "any",
 		"list", "map", "list of string", "list of numbers or durations",
-		"list of comparable values"};
+		"list of comparable values", "list of numbers"};
 	bool is_first = true;
 
 	text[0] = '\0';
@@ -204,7 +205,45 @@ report_call(struct compiler *cc, struct node *node, bool is_named)
 			"%.*s(%s) does not exist", len, node->name, args);
 }
 
-/* strings.quote(x): a function whose name has a dot. */
+/* math.greatest(a, b, c) is math.greatest([a, b, c]). */
+static void
+gather_arguments(struct compiler *cc, struct node *node)
+{
+	struct node *list;
+
+	if (node->nargs < 2 || (!name_is(node, "math.greatest") &&
+				       !name_is(node, "math.least")))
+		return;
+	list = cc_alloc(cc, sizeof(*list) + sizeof(struct node *));
+	if (list == NULL)
+		return;
+	*list = *node;
+	list->kind = NODE_LIST;
+	list->depth = node->depth;
+	node->args = (struct node **)(list + 1);
+	node->args[0] = list;
+	node->nargs = 1;
+}
+
+/* Is there a function `left`.`right`? */
+static bool
+is_namespaced(const struct node *left, const struct node *right)
+{
+	for (size_t i = 0; i < cel_fn_count; i++) {
+		const char *name = cel_fns[i].name;
+
+		if (strlen(name) == left->name_len + 1 + right->name_len &&
+			memcmp(name, left->name, left->name_len) == 0 &&
+			name[left->name_len] == '.' &&
+			memcmp(name + left->name_len + 1, right->name,
+				right->name_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* strings.quote(x), math.abs(x): a function whose name has a dot. A variable
+ * of that name is no hindrance: no text or number has such methods. */
 static void
 join_namespace(struct compiler *cc, struct node *node)
 {
@@ -215,8 +254,7 @@ join_namespace(struct compiler *cc, struct node *node)
 		node->args[0]->is_test)
 		return;
 	left = node->args[0];
-	if (left->name_len != 7 || memcmp(left->name, "strings", 7) != 0 ||
-		env_find(cc->env, "strings", 7) != NULL)
+	if (!is_namespaced(left, node))
 		return;
 	name = cc_alloc(cc, left->name_len + 1 + node->name_len);
 	if (name == NULL)
@@ -226,9 +264,11 @@ join_namespace(struct compiler *cc, struct node *node)
 	memcpy(name + left->name_len + 1, node->name, node->name_len);
 	node->name_len += left->name_len + 1;
 	node->name = name;
+	node->name_offset = left->name_offset;
 	node->is_method = false;
 	node->args++;
 	node->nargs--;
+	gather_arguments(cc, node);
 }
 
 /* A literal that can be judged now: timestamp("..."), a zone's name. */

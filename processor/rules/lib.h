@@ -67,6 +67,31 @@ CEL_FN(fn_slice);
 CEL_FN(fn_sort);
 CEL_FN(fn_sum);
 
+/* lib_math.c */
+CEL_FN(fn_abs);
+CEL_FN(fn_base64_decode);
+CEL_FN(fn_base64_encode);
+CEL_FN(fn_bit_and);
+CEL_FN(fn_bit_not);
+CEL_FN(fn_bit_or);
+CEL_FN(fn_bit_shift_left);
+CEL_FN(fn_bit_shift_right);
+CEL_FN(fn_bit_xor);
+CEL_FN(fn_ceil);
+CEL_FN(fn_floor);
+CEL_FN(fn_greatest);
+CEL_FN(fn_is_finite);
+CEL_FN(fn_is_inf);
+CEL_FN(fn_is_nan);
+CEL_FN(fn_least);
+CEL_FN(fn_round);
+CEL_FN(fn_sign);
+CEL_FN(fn_sqrt);
+CEL_FN(fn_trunc);
+
+/* lib_format.c */
+CEL_FN(fn_format);
+
 /* Bytes of the code point that starts at text[0]. */
 static inline uint32_t
 code_point_len(const char *text, uint32_t len)

@@ -7,6 +7,7 @@
  *   b bool  i int  u uint  d double  s string  y bytes  t timestamp
  *   r duration  T type  * anything  L list  M map
  *   S list of string  Q list that has a sum  C list that has an order
+ *   N list of numbers
  *   e (result) the element of the first argument   l (result) its type
  */
 #ifndef RULES_LIBRARY_H

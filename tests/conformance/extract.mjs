@@ -32,14 +32,8 @@ function reason(section, test) {
 		return "matches";
 	if (/\bcel\.(block|index|iterVar|accuVar)\b/.test(code))
 		return "block ext";
-	if (/\bmath\./.test(code))
-		return "math ext";
-	if (/\bbase64\./.test(code))
-		return "encoders ext";
 	if (/\bnet\.|\b(ip|cidr|isIP|isCIDR)\(/.test(code))
 		return "network ext";
-	if (/\.format\(/.test(code))
-		return "string formatting";
 	if (/"function"/.test(JSON.stringify(test.typeEnv ?? [])))
 		return "declares functions";
 	return null;

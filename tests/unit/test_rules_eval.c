@@ -217,6 +217,22 @@ static void
 numbers_keep_to_their_range(void **state)
 {
 	static const struct row rows[] = {
+		{"math.greatest(account.seats, 3u, 7.5)", "30"},
+		{"math.least([account.arr, 1.0])", "1"},
+		{"math.round(2.5) + math.floor(-0.5)", "2"},
+		{"['a'].exists(strings, strings.contains('a'))", "true"},
+		{"['a'].exists(math, math.size() == 1)", "true"},
+		{"'%s: %.1f, %d%%'.format([account.industry, 2.25, 7])",
+			"\"retail: 2.2, 7%\""},
+		{"'%d'.format([1.5])",
+			"error: a format clause does not take its argument"},
+		{"'%q'.format([1])", "error: a format clause is malformed"},
+		{"'%.101f'.format([1.0])",
+			"error: a format clause is malformed"},
+		{"'%s'.format([contracts[0]])", "error: %s does not take this"},
+		{"base64.decode('YQ==') == b'a'", "true"},
+		{"base64.decode('YQ=')", "error: the text is no base64"},
+		{"base64.decode('Y')", "error: the text is no base64"},
 		{"9223372036854775807 + 0", "9223372036854775807"},
 		{"-9223372036854775808", "-9223372036854775808"},
 		{"-9223372036854775808 % -1", "0"},
