@@ -332,6 +332,7 @@ settle_group(struct worker *w, struct group *group)
 
 	if (next >= 0)
 		group->out_next = next;
+	group->is_in_kafka = true;
 	group->cno = group->cno_next;
 	memcpy(group->committed, group->fold, sizeof(group->committed));
 	for (size_t i = 0; i < group->nchanged; i++) {
@@ -397,6 +398,16 @@ flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
 	return err;
 }
 
+/* Memory is what Kafka has committed: nothing is folded above G, and there is
+ * a G (a store that knew more than Kafka would be refused at a take-over). */
+static bool
+is_at_boundary(const struct worker *w, const struct group *group)
+{
+	return group->is_in_kafka &&
+	       memcmp(group->fold, group->committed,
+		       w->prog->ninputs * sizeof(int64_t)) == 0;
+}
+
 enum sg_err
 commit_flush(struct worker *w, bool is_all, struct sg_fault *why)
 {
@@ -406,9 +417,7 @@ commit_flush(struct worker *w, bool is_all, struct sg_fault *why)
 	enum sg_err err = SG_OK;
 
 	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++) {
-		/* Only at a K boundary; below G there is nothing to tell. */
-		if (memcmp(w->groups[g]->fold, w->groups[g]->committed,
-			    w->prog->ninputs * sizeof(int64_t)) != 0)
+		if (!is_at_boundary(w, w->groups[g]))
 			continue;
 		err = flush_chunks(w, w->groups[g], before_ms, why);
 	}

@@ -75,6 +75,7 @@ struct group {
 	size_t changed_cap;
 	bool is_w_moved;     /* since W was last written to the store */
 	bool is_catching_up; /* fold is below committed somewhere */
+	bool is_in_kafka;    /* Kafka has committed offsets of this lineage */
 };
 
 SG_MUSTCHECK enum sg_err

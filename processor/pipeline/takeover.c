@@ -218,6 +218,7 @@ place(struct worker *w, struct group *group, const struct findings *f,
 	}
 	if (err != SG_OK)
 		return err;
+	group->is_in_kafka = f->has_g;
 	group->cno = f->meta.cno;
 	group->committed_clock_ms = INT64_MIN;
 	if (w->is_event_clock) {
