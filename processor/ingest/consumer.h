@@ -41,16 +41,10 @@ struct ingest {
 	char *topics[INPUTS_MAX];
 	rd_kafka_topic_t *rkts[INPUTS_MAX];
 	uint32_t ntopics;
-	bool is_from_latest;
 
-	struct consumer_group *groups; /* by partition number */
 	int32_t ngroups;
-	int32_t *numbers; /* scratch: room for ngroups */
-
-	/* Noted by the rebalance callback, done by the next poll. */
-	bool is_rebalancing;
-	rd_kafka_topic_partition_list_t *coming; /* NULL: a revocation */
-	bool is_assigning;			 /* inside assigned() */
+	struct consumer_group *groups; /* by partition number */
+	int32_t *numbers;	       /* scratch: room for ngroups */
 
 	/* The batch. */
 	size_t batch_max;
@@ -60,9 +54,15 @@ struct ingest {
 	struct ingest_end *ends;
 	struct arena headers;
 
-	_Atomic bool is_down; /* error callback: another thread may ask */
+	/* Noted by the rebalance callback, done by the next poll. NULL is a
+	 * revocation. */
+	rd_kafka_topic_partition_list_t *coming;
 	int64_t probe_at_us;
+	_Atomic bool is_down; /* another thread may ask */
+	bool is_rebalancing;
+	bool is_assigning; /* inside assigned() */
 	bool is_closing;
+	bool is_from_latest;
 };
 
 /* ingest.c. With `callbacks` it is the member of the group. */

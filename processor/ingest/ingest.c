@@ -87,9 +87,12 @@ on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 static bool
 user_has(const struct ingest *in, const char *name)
 {
-	for (size_t i = 0; i < in->nprops; i++)
-		if (strcmp(in->props[i].name, name) == 0)
+	for (size_t i = 0; i < in->nprops; i++) {
+		const char *set = in->props[i].name;
+
+		if (set != NULL && strcmp(set, name) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -168,11 +171,15 @@ copy_props(struct ingest *in, const struct ingest_opts *opts)
 	if (in->props == NULL)
 		return SG_NOMEM;
 	for (size_t i = 0; i < opts->nprops; i++) {
-		in->props[i].name = strdup(opts->props[i].name);
-		in->props[i].value = strdup(opts->props[i].value);
-		in->nprops++;
-		if (in->props[i].name == NULL || in->props[i].value == NULL)
+		char *name = strdup(opts->props[i].name);
+		char *value = strdup(opts->props[i].value);
+
+		if (name == NULL || value == NULL) {
+			free(name);
+			free(value);
 			return SG_NOMEM;
+		}
+		in->props[in->nprops++] = (struct kafka_prop){name, value};
 	}
 	return SG_OK;
 }

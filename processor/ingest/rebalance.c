@@ -17,11 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "segmentd/clock.h"
 #include "segmentd/log.h"
 
 #include "consumer.h"
 
 #define SEEK_WAIT_MS 10000
+#define SEEK_STEP_MS 5
 
 int
 consumer_input(const struct ingest *in, const char *topic)
@@ -286,30 +288,62 @@ consumer_rebalance(struct ingest *in, struct sg_fault *why)
 
 /* --- where to read from ------------------------------------------------- */
 
-enum sg_err
-consumer_seek(struct ingest *in, int32_t partition, uint32_t inputs,
-	struct sg_fault *why)
+static enum sg_err
+read_seek_errors(const rd_kafka_topic_partition_list_t *list,
+	bool *ret_is_early, struct sg_fault *why)
+{
+	*ret_is_early = false;
+	for (int i = 0; i < list->cnt; i++) {
+		const rd_kafka_topic_partition_t *part = &list->elems[i];
+
+		if (part->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+			continue;
+		*ret_is_early = part->err == RD_KAFKA_RESP_ERR__STATE;
+		return sg_fault_set(why, SG_BROKER_DOWN,
+			"cannot seek in %s [%d]: %s", part->topic,
+			(int)part->partition, rd_kafka_err2str(part->err));
+	}
+	return SG_OK;
+}
+
+static enum sg_err
+try_seek(struct ingest *in, int32_t partition, uint32_t inputs,
+	bool *ret_is_early, struct sg_fault *why)
 {
 	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_error_t *error;
-	enum sg_err err = SG_OK;
+	enum sg_err err;
 
 	list = rd_kafka_topic_partition_list_new((int)in->ntopics);
 	put_group(in, partition, inputs, true, list);
 	error = rd_kafka_seek_partitions(in->rk, list, SEEK_WAIT_MS);
-	if (error != NULL) {
+	if (error == NULL) {
+		err = read_seek_errors(list, ret_is_early, why);
+	} else {
 		err = sg_fault_set(why, SG_BROKER_DOWN,
 			"cannot seek in partition %d: %s", (int)partition,
 			rd_kafka_error_string(error));
 		rd_kafka_error_destroy(error);
 	}
-	for (int i = 0; err == SG_OK && i < list->cnt; i++)
-		if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
-			err = sg_fault_set(why, SG_BROKER_DOWN,
-				"cannot seek in %s [%d]: %s",
-				list->elems[i].topic, (int)partition,
-				rd_kafka_err2str(list->elems[i].err));
 	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
+enum sg_err
+consumer_seek(struct ingest *in, int32_t partition, uint32_t inputs,
+	struct sg_fault *why)
+{
+	int64_t deadline_us = clock_mono_us() + SEEK_WAIT_MS * INT64_C(1000);
+	bool is_early = false;
+	enum sg_err err;
+
+	/* A partition that was just assigned is not being fetched yet, and
+	 * until then librdkafka refuses to seek in it. */
+	do {
+		if (is_early)
+			clock_sleep_ms(SEEK_STEP_MS);
+		err = try_seek(in, partition, inputs, &is_early, why);
+	} while (err != SG_OK && is_early && clock_mono_us() < deadline_us);
 	return err;
 }
 

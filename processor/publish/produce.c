@@ -32,12 +32,11 @@ struct outgoing {
 
 /* --- what became of it -------------------------------------------------- */
 
-/* Topic and partition, in librdkafka's pointer for us; never NULL. */
-static void *
-to_opaque(enum publish_topic topic, int32_t group)
+void
+producing_forget(struct publish_group *grp)
 {
-	return (void *)(uintptr_t)((uint64_t)topic << 32 |
-				   ((uint64_t)group + 1));
+	for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++)
+		grp->spans[i] = (struct publish_span){-1, -1};
 }
 
 void
@@ -45,9 +44,7 @@ producing_delivered(
 	rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 {
 	struct publish *pub = opaque;
-	uint64_t where = (uint64_t)(uintptr_t)message->_private;
-	struct publish_span *span =
-		&pub->spans[where >> 32][(uint32_t)where - 1];
+	struct publish_span *span = message->_private;
 
 	(void)rk;
 	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -68,23 +65,32 @@ producing_delivered(
 }
 
 static enum sg_err
-make_room(struct publish *pub, int32_t group, struct sg_fault *why)
+find_group(struct publish *pub, int32_t number, struct publish_group **ret_grp,
+	struct sg_fault *why)
 {
-	if (group >= 0 && group < pub->nspans)
-		return SG_OK;
-	if (group < 0 || group >= PARTITIONS_MAX)
-		return sg_fault_set(why, SG_LIMIT, "partition %d", (int)group);
-	for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++) {
-		struct publish_span *spans = realloc(
-			pub->spans[i], ((size_t)group + 1) * sizeof(*spans));
+	if (number < 0 || number >= PARTITIONS_MAX)
+		return sg_fault_set(why, SG_LIMIT, "partition %d", (int)number);
+	if (number >= pub->ngroups) {
+		size_t n = (size_t)number + 1;
+		struct publish_group **groups = realloc(
+			pub->groups, n * sizeof(struct publish_group *));
 
-		if (spans == NULL)
+		if (groups == NULL)
 			return SG_NOMEM;
-		pub->spans[i] = spans;
-		for (int32_t j = pub->nspans; j <= group; j++)
-			spans[j] = (struct publish_span){-1, -1};
+		for (size_t i = (size_t)pub->ngroups; i < n; i++)
+			groups[i] = NULL;
+		pub->groups = groups;
+		pub->ngroups = number + 1;
 	}
-	pub->nspans = group + 1;
+	if (pub->groups[number] == NULL) {
+		struct publish_group *grp = malloc(sizeof(*grp));
+
+		if (grp == NULL)
+			return SG_NOMEM;
+		producing_forget(grp);
+		pub->groups[number] = grp;
+	}
+	*ret_grp = pub->groups[number];
 	return SG_OK;
 }
 
@@ -121,8 +127,9 @@ send_record(struct publish *pub, const struct outgoing *out,
 	rd_kafka_headers_t *headers, struct sg_fault *why)
 {
 	int64_t deadline_us = clock_mono_us() + QUEUE_WAIT_MS * INT64_C(1000);
+	struct publish_group *grp = NULL;
 	rd_kafka_resp_err_t code;
-	enum sg_err err = make_room(pub, out->group, why);
+	enum sg_err err = find_group(pub, out->group, &grp, why);
 
 	if (err != SG_OK) {
 		rd_kafka_headers_destroy(headers);
@@ -134,10 +141,9 @@ send_record(struct publish *pub, const struct outgoing *out,
 			RD_KAFKA_V_PARTITION(out->group),
 			RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
 			RD_KAFKA_V_KEY(out->key, out->key_len),
-			RD_KAFKA_V_VALUE(
-				(void *)(uintptr_t)out->value, out->value_len),
+			RD_KAFKA_V_VALUE((void *)out->value, out->value_len),
 			RD_KAFKA_V_HEADERS(headers),
-			RD_KAFKA_V_OPAQUE(to_opaque(out->topic, out->group)),
+			RD_KAFKA_V_OPAQUE(&grp->spans[out->topic]),
 			RD_KAFKA_V_END);
 		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL ||
 			clock_mono_us() > deadline_us)

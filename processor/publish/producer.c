@@ -76,7 +76,7 @@ producer_send(struct producer *prod, const char *topic, const void *key,
 			RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
 			RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
 			RD_KAFKA_V_KEY(key, key_len),
-			RD_KAFKA_V_VALUE((void *)(uintptr_t)value, value_len),
+			RD_KAFKA_V_VALUE((void *)value, value_len),
 			RD_KAFKA_V_TIMESTAMP(
 				timestamp_ms > 0 ? timestamp_ms : 0),
 			RD_KAFKA_V_END);

@@ -16,6 +16,12 @@ struct publish_span {
 	int64_t next;
 };
 
+/* Partition N of the outputs. Stays where it is: librdkafka hands a pointer to
+ * a span back with each delivery. */
+struct publish_group {
+	struct publish_span spans[PUBLISH_TOPIC_COUNT];
+};
+
 struct publish {
 	rd_kafka_t *rk;
 	rd_kafka_topic_t *rkts[PUBLISH_TOPIC_COUNT];
@@ -23,8 +29,8 @@ struct publish {
 	bool is_at_least_once;
 	struct buf value; /* scratch: one value */
 
-	struct publish_span *spans[PUBLISH_TOPIC_COUNT]; /* by group */
-	int32_t nspans;
+	struct publish_group **groups; /* by number; NULL: not seen yet */
+	int32_t ngroups;
 
 	/* First failed delivery since publish_begin(). */
 	rd_kafka_resp_err_t failed;
@@ -51,6 +57,8 @@ SG_MUSTCHECK enum sg_err
 producing_fatal(const struct publish *pub, struct sg_fault *why);
 
 /* produce.c */
+void
+producing_forget(struct publish_group *grp);
 void
 producing_delivered(
 	rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque);

@@ -182,13 +182,14 @@ publish_close(struct publish *pub)
 			RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 		(void)rd_kafka_flush(pub->rk, CLOSE_WAIT_MS);
 	}
-	for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++) {
+	for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++)
 		if (pub->rkts[i] != NULL)
 			rd_kafka_topic_destroy(pub->rkts[i]);
-		free(pub->spans[i]);
-	}
 	if (pub->rk != NULL)
 		rd_kafka_destroy(pub->rk);
+	for (int32_t i = 0; i < pub->ngroups; i++)
+		free(pub->groups[i]);
+	free(pub->groups);
 	free(pub->source);
 	buf_fini(&pub->value);
 	free(pub);
@@ -200,9 +201,9 @@ enum sg_err
 publish_begin(struct publish *pub, struct sg_fault *why)
 {
 	pub->failed = RD_KAFKA_RESP_ERR_NO_ERROR;
-	for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++)
-		for (int32_t j = 0; j < pub->nspans; j++)
-			pub->spans[i][j] = (struct publish_span){-1, -1};
+	for (int32_t i = 0; i < pub->ngroups; i++)
+		if (pub->groups[i] != NULL)
+			producing_forget(pub->groups[i]);
 	if (pub->is_at_least_once)
 		return producing_fatal(pub, why);
 	return producing_error(
@@ -337,9 +338,9 @@ find_span(const struct publish *pub, enum publish_topic topic, int32_t group)
 {
 	static const struct publish_span none = {-1, -1};
 
-	if (group < 0 || group >= pub->nspans)
+	if (group < 0 || group >= pub->ngroups || pub->groups[group] == NULL)
 		return &none;
-	return &pub->spans[topic][group];
+	return &pub->groups[group]->spans[topic];
 }
 
 int64_t

@@ -133,6 +133,31 @@ seeks_and_pauses_lose_and_repeat_nothing(void **state)
 	ingest_close(w.in, 10000);
 }
 
+/* A take-over may begin again before the first record has come. */
+static void
+a_seek_right_after_the_assignment_counts(void **state)
+{
+	struct rig_worker w = {.start = {0}};
+	int64_t at[INPUTS_MAX] = {7, 0};
+	struct sg_fault why;
+
+	(void)state;
+	assert_ok(rig_worker_open(&w, "in", "early", "a", &why), why);
+	while (w.nassigned == 0) {
+		struct ingest_batch batch;
+
+		assert_ok(ingest_poll(w.in, 0, &batch, &why), why);
+		assert_int_equal(batch.nrecords, 0);
+	}
+	for (int32_t i = 0; i < RIG_PARTITIONS; i++) {
+		w.next[0][i] = 7;
+		assert_ok(ingest_start(w.in, i, at, &why), why);
+	}
+	RIG_UNTIL(&w, total(&w) == 2 * N);
+	assert_int_equal(w.nrecords, 2 * N - 7 * RIG_PARTITIONS);
+	ingest_close(w.in, 10000);
+}
+
 static void
 a_paused_input_stays_silent(void **state)
 {
@@ -312,6 +337,7 @@ main(void)
 		cmocka_unit_test(topics_are_compared),
 		cmocka_unit_test(everything_is_read_once_and_in_order),
 		cmocka_unit_test(seeks_and_pauses_lose_and_repeat_nothing),
+		cmocka_unit_test(a_seek_right_after_the_assignment_counts),
 		cmocka_unit_test(a_paused_input_stays_silent),
 		cmocka_unit_test(an_offset_that_is_gone_needs_the_operator),
 		cmocka_unit_test(what_assigned_returns_comes_out_of_poll),
