@@ -143,6 +143,9 @@ struct walk {
 	uint32_t left;
 	bool is_full; /* out of memory, or out of work */
 	bool is_nullable;
+	/* The records the way leads through. */
+	const struct schema *open[PATH_STEPS_MAX];
+	size_t nopen;
 	/* The deepest place where the way ended, for the message. */
 	size_t stuck_step;
 	const struct schema *stuck;
@@ -185,7 +188,7 @@ walk_type(struct walk *w, const struct schema *schema, size_t i)
 	}
 	w->left--;
 	if (i == w->path->nsteps) {
-		type = types_of(w->arena, schema);
+		type = types_of(w->arena, schema, w->open, w->nopen);
 		w->is_full = type == NULL;
 		return type;
 	}
@@ -201,8 +204,12 @@ walk_type(struct walk *w, const struct schema *schema, size_t i)
 	}
 	if (schema->kind == SCHEMA_RECORD && step->kind != BIND_INDEX) {
 		at = schema_field_index(schema, step->name, step->len);
-		if (at >= 0)
-			return walk_type(w, schema->fields[at].schema, i + 1);
+		if (at >= 0) {
+			w->open[w->nopen++] = schema;
+			type = walk_type(w, schema->fields[at].schema, i + 1);
+			w->nopen--;
+			return type;
+		}
 	}
 	if (w->stuck == NULL || i >= w->stuck_step) {
 		w->stuck = schema;

@@ -151,9 +151,11 @@ struct plan {
 
 /* --- types.c: the reader's types; path.c: paths ------------------------- */
 
-/* The type of a schema's values; NULL when out of memory or too large. */
+/* The type of a schema's values, within `nopen` records: these are TYPE_DYN in
+ * it. NULL when out of memory or too large. */
 const struct type *
-types_of(struct arena *arena, const struct schema *schema);
+types_of(struct arena *arena, const struct schema *schema,
+	const struct schema *const *open, size_t nopen);
 
 struct path_step {
 	enum bind_kind kind;

@@ -122,7 +122,7 @@ reader_fill(
 	reader->plans = calloc(SCHEMAS_MAX, sizeof(*reader->plans));
 	if (reader->slots == NULL || reader->plans == NULL)
 		return sg_fault_set(why, SG_NOMEM, "no memory");
-	reader->type = types_of(&reader->arena, reader->schema);
+	reader->type = types_of(&reader->arena, reader->schema, NULL, 0);
 	if (reader->type == NULL)
 		return sg_fault_set(why, SG_NOMEM,
 			"%s: no memory, or the schema is too large", name);

@@ -49,7 +49,7 @@ take_block(struct cursor *cur, const uint8_t *at, bool is_item_empty,
 {
 	const uint8_t *start = at;
 	int64_t n = 0;
-	size_t len = 0;
+	int64_t size = 0;
 
 	*ret_end = NULL;
 	at = take_long(cur, at, &n);
@@ -58,13 +58,19 @@ take_block(struct cursor *cur, const uint8_t *at, bool is_item_empty,
 	if (n == INT64_MIN)
 		return take_bad(cur, start, "a count is out of range");
 	if (n < 0) {
-		at = take_length(cur, at, &len);
+		at = take_long(cur, at, &size);
 		if (at == NULL)
 			return NULL;
-		*ret_end = at + len;
+		if (size < 0 || size > cur->end - at)
+			return take_bad(
+				cur, start, "a block's size is out of range");
+		*ret_end = at + size;
 		n = -n;
+		if (!is_item_empty && n > size)
+			return take_bad(cur, start,
+				"a block is too small for its count");
 	}
-	if (!is_item_empty && n > (*ret_end != NULL ? *ret_end : cur->end) - at)
+	if (!is_item_empty && n > cur->end - at)
 		return take_bad(cur, start, "a count is beyond the end");
 	*ret_n = (uint64_t)n;
 	return at;

@@ -154,7 +154,8 @@ typing_of(struct typing *t, const struct schema *schema)
 }
 
 const struct type *
-types_of(struct arena *arena, const struct schema *schema)
+types_of(struct arena *arena, const struct schema *schema,
+	const struct schema *const *open, size_t nopen)
 {
 	struct typing t = {
 		.arena = arena, .low = UINT16_MAX, .left = TYPES_MAX};
@@ -162,8 +163,11 @@ types_of(struct arena *arena, const struct schema *schema)
 
 	t.done = calloc(SCHEMA_NODES_MAX, sizeof(*t.done));
 	t.level = calloc(SCHEMA_NODES_MAX, sizeof(*t.level));
-	if (t.done != NULL && t.level != NULL)
+	if (t.done != NULL && t.level != NULL) {
+		for (size_t i = 0; i < nopen; i++)
+			t.level[open[i]->number] = ++t.stack;
 		type = typing_of(&t, schema);
+	}
 	free(t.done);
 	free(t.level);
 	return type;
