@@ -12,7 +12,8 @@
  *   count sum min    over a window of tiles, see below; mean is sum / count
  *   max mean         (a double), absent when the window is empty, as min, max
  *   distinct         number of distinct values over a window: exact up to 1024
- *                    of them, then an estimate from the 1024 smallest hashes
+ *                    of them at least, then an estimate from 1024 hashes or
+ *                    more, with a standard error of 3% or less
  *   collect          keyed entries: a list of records {key field, kept fields}
  *   rate             count (or sum of the field) a day: over window / days
  *   trend            this window's count (or sum) over that of the window

@@ -30,7 +30,6 @@
 #include "layout.h"
 #include "number.h"
 #include "ring.h"
-#include "segmentd/hash.h"
 #include "wire.h"
 
 #define CODEC_VERSION 1
@@ -73,10 +72,9 @@ ring_cells_write(const struct unit *unit, const struct ring *ring, uint32_t i,
 	struct buf *out)
 {
 	i128 n = ring_cell(ring, 0, i);
+	bool is_extreme = unit->class == UNIT_MIN || unit->class == UNIT_MAX;
 
-	if (unit->class == UNIT_COUNT || unit->class == UNIT_SUM)
-		wire_put_i128(out, n);
-	else if (unit->type == TYPE_DOUBLE)
+	if (is_extreme && unit->type == TYPE_DOUBLE)
 		wire_put_double(out, number_to_double((int64_t)n));
 	else
 		wire_put_i128(out, n);

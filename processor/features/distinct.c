@@ -315,12 +315,19 @@ distinct_shrink(const struct unit *unit, struct distinct *distinct)
 
 /* --- adding ------------------------------------------------------------- */
 
+/* Without members and steps the head means nothing. */
+static bool
+has_head(const struct distinct *distinct)
+{
+	return distinct->n > 0 || distinct->nsteps > 0;
+}
+
 enum sg_err
 distinct_plan(struct features *features, const struct unit *unit,
 	struct distinct *distinct, uint64_t hash, int32_t tile, int32_t head,
 	struct distinct_put *put)
 {
-	if (distinct->n > 0 && distinct->head > head)
+	if (has_head(distinct) && distinct->head > head)
 		head = distinct->head;
 	*put = (struct distinct_put){.hash = hash,
 		.tile = tile,
@@ -364,7 +371,7 @@ distinct_apply(const struct unit *unit, struct distinct *distinct,
 
 	if (put->is_late)
 		return false;
-	if (distinct->n == 0)
+	if (!has_head(distinct))
 		distinct->head = put->head;
 	if (distinct->head != put->head)
 		distinct_compact(unit, distinct, put->head);

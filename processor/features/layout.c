@@ -252,7 +252,7 @@ enum sg_err
 features_layout_read(const struct feature_set *set, const void *bytes,
 	size_t len, struct features_layout **ret_layout, struct sg_fault *why)
 {
-	struct layout_link links[FEATURES_MAX];
+	struct layout_link links[FEATURES_MAX] = {{0, 0}};
 	struct features_layout *layout = NULL;
 	struct buf_reader rd;
 	uint32_t nlinks;

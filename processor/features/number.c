@@ -15,12 +15,17 @@ number_to_double(int64_t n)
 double
 number_sum_double(unsigned type, i128 sum)
 {
+	int64_t small = (int64_t)sum;
+	i128 whole;
+	int64_t part;
+
+	if (type != TYPE_DOUBLE)
+		return (double)sum;
+	/* A 64-bit division where that is enough: the other one is slow. */
+	whole = sum == small ? small / NUMBER_NANO : sum / NUMBER_NANO;
+	part = (int64_t)(sum - whole * NUMBER_NANO);
 	/* The whole part is exact below 2^53, whatever the broken part. */
-	if (type == TYPE_DOUBLE)
-		return (double)(sum / NUMBER_NANO) +
-		       (double)(int64_t)(sum % NUMBER_NANO) /
-			       (double)NUMBER_NANO;
-	return (double)sum;
+	return (double)whole + (double)part / (double)NUMBER_NANO;
 }
 
 /* Floor division: a second more for what is left. */

@@ -260,9 +260,11 @@ ring_reserve(struct features *features, const struct unit *unit,
 	if (n <= ring->cap && code_fits(code[0], cells[0]) &&
 		(unit->ncols == 1 || code_fits(code[1], cells[1])))
 		return SG_OK;
-	for (unsigned col = 0; col < unit->ncols; col++) {
+	for (unsigned col = 0; col < SG_COUNTOF(code); col++) {
 		unsigned need = code_of(cells[col]);
 
+		if (col == unit->ncols)
+			break;
 		code[col] = (uint8_t)(need > code[col] ? need : code[col]);
 	}
 	return ring_grow(
