@@ -1,3 +1,15 @@
+/*
+ * kafka.c - what reading and writing share: properties, log lines, topics.
+ *
+ * The same user's properties go to consumers and producers. Those that
+ * delivery depends on are refused here, by name, so that nobody runs without
+ * exactly-once because of a line copied from another configuration; the rest is
+ * librdkafka's to judge.
+ *
+ * Topics are asked about by a consumer that is in no group: a producer's
+ * question would create the topic where the broker allows that, with the
+ * broker's number of partitions.
+ */
 #include "segmentd/kafka.h"
 
 #include <librdkafka/rdkafka.h>

@@ -1,3 +1,15 @@
+/*
+ * position.c - where a group stands, and who we are to its coordinator.
+ *
+ * Committed offsets are read as a reader of committed records reads: while a
+ * transaction with offsets of the group is open, the coordinator does not
+ * answer, librdkafka asks again, and the time-out decides.
+ *
+ * Group metadata is handed on as bytes, since librdkafka's own type stays in
+ * this folder and that of the producer. It is refused where it would not fence
+ * anything: the coordinator takes offsets from a member without a generation
+ * as it takes those of a program outside of any group.
+ */
 #include <string.h>
 
 #include "segmentd/log.h"

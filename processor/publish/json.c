@@ -1,3 +1,10 @@
+/*
+ * json.c - a change as one JSON object, for people and for --output json.
+ *
+ * The fields and names of change.v1.avsc. Times are RFC 3339 texts, since a
+ * number would leave its unit to be guessed; the hash of the rules is text,
+ * since JSON's numbers hold 53 bits of it; all other numbers are as they are.
+ */
 #include <math.h>
 #include <string.h>
 

@@ -389,9 +389,59 @@ a_stale_generation_cannot_commit_positions(void **state)
 	buf_fini(&meta);
 }
 
-/* What tests/integration/test_broker_publish.py reads. */
 static void
-samples_for_other_readers(void **state)
+commit_last(struct rig_worker *w)
+{
+	struct publish *pub = w->last_ctx;
+	struct sg_fault why;
+	struct buf meta;
+
+	buf_init(&meta, 4096);
+	assert_ok(ingest_group_metadata(w->in, &meta, &why), why);
+	assert_ok(publish_begin(pub, &why), why);
+	send_image(pub, "last", 1);
+	assert_ok(RETRIED(send_position(pub, w, 0, &meta, "last", &why), why),
+		why);
+	assert_ok(RETRIED(publish_commit(pub, RIG_WAIT_MS, &why), why), why);
+	buf_fini(&meta);
+}
+
+/* A worker that is asked to stop, or to give groups away, still commits. */
+static void
+what_is_left_is_committed_when_letting_go(void **state)
+{
+	struct rig_worker w = {.last = commit_last};
+	struct rig_worker b = {.is_from_committed = true};
+	struct rig_outputs out;
+	struct ingest_batch batch;
+	struct sg_fault why;
+
+	(void)state;
+	open_all(&w, &out, "last");
+	w.last_ctx = open_publisher(&out);
+	RIG_UNTIL(&w, w.next[0][0] > 0 && w.next[1][0] > 0);
+	assert_ok(rig_worker_open(&b, "in", "last", "last-b", &why), why);
+	for (int64_t until = clock_mono_us() + RIG_WAIT_MS * 1000LL;
+		b.nassigned == 0 || w.nassigned < 2;) {
+		assert_true(clock_mono_us() < until);
+		rig_poll(&w, &batch);
+		rig_poll(&b, &batch);
+	}
+	assert_int_equal(w.nrevoked, 1);
+	assert_true(w.is_owned[0]); /* "last" sorts before "last-b" */
+	assert_string_equal(w.metadata, "last");
+	ingest_close(b.in, 10000);
+
+	w.metadata[0] = '\0';
+	ingest_close(w.in, 10000);
+	assert_int_equal(w.nrevoked, 2);
+	publish_close(w.last_ctx);
+}
+
+/* What tests/integration/test_broker_clients.py reads. */
+
+static void
+sample_changes(struct publish *pub)
 {
 	static const struct change_value values[] = {
 		{"account.arr", "120000.5"}, {"now", "2023-11-14T22:13:20Z"}};
@@ -399,36 +449,10 @@ samples_for_other_readers(void **state)
 		{"touch.high", "account.arr >= 100000.0", true, values, 2},
 		{"touch.mid", "true", false, NULL, 0},
 	};
-	static const char header_value[] = {'\x00', '\xff'};
-	static const struct record_header headers[] = {
-		{"theirs", header_value, 2}, {"null", NULL, 0}};
-	struct rig_outputs out;
-	struct publish *pub;
 	struct change change = rig_change("konto-\xc3\xa4", 1);
 	struct change window = rig_change("konto-\xc3\xa4", 2);
-	struct membership_image image = rig_image("konto-\xc3\xa4", 2);
-	struct membership_image gone = rig_image("gone", 9);
-	const struct record rejected = {.input = 0,
-		.partition = 2,
-		.offset = 77,
-		.kafka_ms = 1700000000000,
-		.key = "k\xff",
-		.key_len = 2,
-		.value = "\x00junk",
-		.value_len = 5,
-		.headers = headers,
-		.nheaders = 2,
-		.writer = -1};
-	static char large[999990];
-	struct record oversized = rejected;
 	struct sg_fault why;
 
-	(void)state;
-	rig_outputs_init(&out, "sample", "sample");
-	assert_ok(publish_check_topics(&out.opts, RIG_PARTITIONS, 1, true,
-			  RIG_WAIT_MS, &why),
-		why);
-	pub = open_publisher(&out);
 	change.from = "low";
 	change.valid_until_ms = 1700086400000;
 	change.trigger.topic = "customer.accounts";
@@ -442,36 +466,85 @@ samples_for_other_readers(void **state)
 	change.renewal.days_left = 90;
 	change.renewal.window = "T-90";
 	change.priority = -0.5;
+	assert_ok(publish_change(pub, 1, &change, 41, &why), why);
+
 	window.segmentation = "renewal";
 	window.action = ACTION_enter;
 	window.origin = ORIGIN_timer;
 	window.to = "T-90";
 	window.renewal = change.renewal;
 	window.priority = NAN;
+	assert_ok(publish_change(pub, 1, &window, 42, &why), why);
+}
+
+static void
+sample_images(struct publish *pub)
+{
+	struct membership_image image = rig_image("konto-\xc3\xa4", 2);
+	struct membership_image gone = rig_image("gone", 9);
+	struct sg_fault why;
+
 	image.has_renewal = true;
 	image.renewal_date_ms = 1707776000000;
 	image.renewal_window = "T-90";
-	gone.is_deleted = true;
-
-	assert_ok(publish_begin(pub, &why), why);
-	assert_ok(publish_change(pub, 1, &change, 41, &why), why);
-	assert_ok(publish_change(pub, 1, &window, 42, &why), why);
 	assert_ok(publish_image(pub, 1, &image, &why), why);
+	gone.is_deleted = true;
 	assert_ok(publish_image(pub, 2, &gone, &why), why);
-	assert_ok(publish_reject(pub, 2, &rejected, "customer.usage",
-			  SG_BAD_RECORD, "at byte 3", &why),
+}
+
+/* The second is too large with our headers, the third also without value. */
+static void
+sample_rejects(struct publish *pub)
+{
+	static const char header_value[] = {'\x00', '\xff'};
+	static const struct record_header headers[] = {
+		{"theirs", header_value, 2}, {"null", NULL, 0}};
+	static char large[999990];
+	struct record rec = {.partition = 2,
+		.offset = 77,
+		.kafka_ms = 1700000000000,
+		.key = "k\xff",
+		.key_len = 2,
+		.value = "\x00junk",
+		.value_len = 5,
+		.headers = headers,
+		.nheaders = 2,
+		.writer = -1};
+	struct sg_fault why;
+
+	assert_ok(publish_reject(pub, 2, &rec, "customer.usage", SG_BAD_RECORD,
+			  "at byte 3", &why),
 		why);
 	memset(large, 'x', sizeof(large));
-	oversized.value = large;
-	oversized.value_len = sizeof(large);
-	assert_ok(publish_reject(pub, 2, &oversized, "customer.usage",
-			  SG_TOO_LARGE, NULL, &why),
+	rec.value = large;
+	rec.value_len = sizeof(large);
+	assert_ok(publish_reject(pub, 2, &rec, "customer.usage", SG_TOO_LARGE,
+			  NULL, &why),
 		why);
-	oversized.key = large;
-	oversized.key_len = sizeof(large);
-	assert_ok(publish_reject(pub, 2, &oversized, "customer.usage",
-			  SG_TOO_LARGE, NULL, &why),
+	rec.key = large;
+	rec.key_len = sizeof(large);
+	assert_ok(publish_reject(pub, 2, &rec, "customer.usage", SG_TOO_LARGE,
+			  NULL, &why),
 		why);
+}
+
+static void
+samples_for_other_readers(void **state)
+{
+	struct rig_outputs out;
+	struct publish *pub;
+	struct sg_fault why;
+
+	(void)state;
+	rig_outputs_init(&out, "sample", "sample");
+	assert_ok(publish_check_topics(&out.opts, RIG_PARTITIONS, 1, true,
+			  RIG_WAIT_MS, &why),
+		why);
+	pub = open_publisher(&out);
+	assert_ok(publish_begin(pub, &why), why);
+	sample_changes(pub);
+	sample_images(pub);
+	sample_rejects(pub);
 	assert_ok(RETRIED(publish_commit(pub, RIG_WAIT_MS, &why), why), why);
 	assert_int_equal(publish_first_offset(pub, PUBLISH_RENEWALS, 1), 0);
 	assert_int_equal(publish_next_offset(pub, PUBLISH_REJECTS, 2), 3);
@@ -525,6 +598,7 @@ main(void)
 		cmocka_unit_test(
 			a_successor_does_not_wait_for_a_dead_transaction),
 		cmocka_unit_test(a_stale_generation_cannot_commit_positions),
+		cmocka_unit_test(what_is_left_is_committed_when_letting_go),
 		cmocka_unit_test(samples_for_other_readers),
 		cmocka_unit_test(at_least_once_needs_no_transaction),
 	};

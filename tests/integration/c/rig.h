@@ -79,6 +79,9 @@ struct rig_worker {
 	/* Next offset wanted of (input, partition), as a reader would keep. */
 	int64_t next[2][RIG_PARTITIONS];
 	uint64_t nrecords;
+	/* Called by revoked(), while the groups are still ours. */
+	void (*last)(struct rig_worker *w);
+	void *last_ctx;
 };
 
 static inline enum sg_err
@@ -119,6 +122,8 @@ rig_revoked(void *ctx, const int32_t *groups, size_t n, bool is_lost)
 {
 	struct rig_worker *w = ctx;
 
+	if (w->last != NULL && !is_lost)
+		w->last(w);
 	w->nrevoked++;
 	w->nlost += is_lost;
 	for (size_t i = 0; i < n; i++)
