@@ -1,0 +1,267 @@
+"""The daemon with the wall clock: events in, views, changes and metrics out."""
+
+import datetime as dt
+import shutil
+import subprocess
+
+import pytest
+from support.company import DAY_MS, Company, now_ms
+from support.process import wait_until
+
+
+@pytest.fixture
+def company(kafka, redis, tmp_path, unique):
+    return Company(kafka, redis, tmp_path / "schemas", unique).create()
+
+
+def midnight_ms(days):
+    """00:00 UTC so many days from now."""
+    today = dt.datetime.now(dt.timezone.utc).date()
+    day = today + dt.timedelta(days=days)
+    return int(dt.datetime(day.year, day.month, day.day,
+                           tzinfo=dt.timezone.utc).timestamp() * 1000)
+
+
+def test_events_become_views_members_and_changes(company, redis, segmentd):
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(
+        company.account_record("acme", 120000.0, renews_at=midnight_ms(100)),
+        company.account_record("bolt", 25000.0, framed="single"),
+        company.account_record("core", 10.0))
+    company.send_usage(*[company.usage_record("bolt", seconds=60)
+                         for _ in range(3)])
+    wait_until(lambda: company.view(client, "bolt").get("segment.busy") == "in"
+               and company.view(client, "core").get("segment.touch") == "low"
+               and company.view(client, "acme").get("renewal.window"),
+               "the views are there")
+    acme = company.view(client, "acme")
+    assert acme["segment.touch"] == "high"
+    assert acme["account.arr"] == "120000"
+    assert acme["renewal.window"] == "T-120"
+    assert acme["renewal.days_left"] == "100"
+    bolt = company.view(client, "bolt")
+    assert bolt["usage.logins_14d"] == "3"
+    assert bolt["usage.seconds_30d"] == "180"
+    name = company.name
+    assert client.smembers(f"{name}:seg:touch:high") == {b"acme"}
+    assert client.smembers(f"{name}:seg:touch:mid") == {b"bolt"}
+    assert client.smembers(f"{name}:seg:busy:in") == {b"bolt"}
+    assert client.zrange(f"{name}:renewals", 0, -1, withscores=True) == [
+        (b"acme", 120000.0)]
+
+    change = next(c for c in company.changes("acme")
+                  if c["segmentation"] == "touch")
+    assert (change["from"], change["to"]) == (None, "high")
+    assert change["origin"] == "live" and change["account_version"] in (1, 2)
+    assert change["trigger"]["topic"] == f"{name}.account"
+    (reason,) = change["reasons"]
+    assert reason["clause"] == "account.arr >= 100000.0"
+    assert reason["values"] == {"account.arr": "120000"}
+    renewal = [value for _, value in company.read("renewals")]
+    assert [r["to"] for r in renewal] == ["T-120"]
+    current = dict(company.read("current"))
+    assert current["bolt"]["account_version"] == len(company.changes("bolt"))
+    daemon.stop()
+
+
+def test_time_alone_changes_a_segment(company, redis, segmentd):
+    """Silence: nothing happens but time, and the change comes by itself."""
+    company.config["segmentations"]["silent"] = {
+        "enter": 'now - usage.last_seen >= duration("3s")'}
+    daemon = segmentd(company.config)
+    daemon.start()
+    sent = now_ms()
+    company.send_usage(company.usage_record("acme", at=sent))
+    wait_until(lambda: [c for c in company.changes("acme")
+                        if c["segmentation"] == "silent"], "it went silent")
+    (change,) = [c for c in company.changes("acme")
+                 if c["segmentation"] == "silent"]
+    assert change["origin"] == "timer" and change["trigger"] is None
+    due = change["event_time"]
+    due_ms = int(due.timestamp() * 1000) if hasattr(
+        due, "timestamp") else int(due)
+    assert due_ms == sent + 3000, "at the very instant"
+    assert daemon.metric("segmentd_timer_lateness_seconds_count") >= 1
+    company.send_usage(company.usage_record("acme"))
+    wait_until(lambda: [c["to"] for c in company.changes("acme")
+                        if c["segmentation"] == "silent"][:2] == ["in", "out"],
+               "it is back")
+    daemon.stop()
+
+
+def test_a_timer_fires_after_a_restart(company, redis, segmentd):
+    company.config["segmentations"]["silent"] = {
+        "enter": 'now - usage.last_seen >= duration("8s")'}
+    daemon = segmentd(company.config)
+    daemon.start()
+    company.send_usage(company.usage_record("acme"))
+    client = redis.client()
+    wait_until(lambda: company.view(client, "acme"), "the view is there")
+    daemon.stop()
+    assert not [c for c in company.changes("acme")
+                if c["segmentation"] == "silent"], "stopped before it was due"
+    daemon.start()
+    wait_until(lambda: [c for c in company.changes("acme")
+                        if c["segmentation"] == "silent"], "it went silent")
+    daemon.stop()
+
+
+def test_a_deleted_account_leaves_everything(company, redis, segmentd):
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(company.account_record(
+        "acme", 120000.0, renews_at=midnight_ms(50)))
+    wait_until(lambda: company.view(client, "acme"), "the view is there")
+    company.send_accounts(company.account_record("acme", status="deleted"))
+    wait_until(lambda: not company.view(client, "acme"), "the view is gone")
+    assert not client.smembers(f"{company.name}:seg:touch:high")
+    assert client.zcard(f"{company.name}:renewals") == 0
+    wait_until(lambda: company.read("current")[-1] == ("acme", None),
+               "a tombstone")
+    versions = [c["account_version"] for c in company.changes("acme")]
+    assert versions == list(range(1, len(versions) + 1))
+    assert {c["segmentation"] for c in company.changes("acme")
+            if c["action"] == "delete"} == {"touch", "renewal"}
+    # It comes back: its versions go on.
+    company.send_accounts(company.account_record("acme", 30000.0))
+    wait_until(lambda: company.view(client, "acme"), "the view is back")
+    assert company.view(client, "acme")["segment.touch"] == "mid"
+    assert company.changes("acme")[-1]["account_version"] == len(
+        versions) + 1
+    daemon.stop()
+
+
+def test_a_repeat_counts_once_also_after_a_restart(company, redis, segmentd):
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_usage(*[company.usage_record("acme", event_id="e1")] * 3)
+    wait_until(lambda: daemon.metric("segmentd_repeated_total") == 2,
+               "two repeats are counted")
+    daemon.stop()
+    daemon.start()
+    company.send_usage(company.usage_record("acme", event_id="e1"),
+                       company.usage_record("acme", event_id="e2"))
+    wait_until(lambda: company.view(client, "acme").get("usage.logins_14d")
+               == "2", "two logins")
+    daemon.stop()
+
+
+def test_metrics_are_well_formed(company, segmentd):
+    daemon = segmentd(company.config)
+    daemon.start()
+    company.send_accounts(company.account_record("acme", 120000.0))
+    wait_until(lambda: daemon.metric("segmentd_changes_total") >= 1,
+               "a change is counted")
+    metrics = daemon.metrics()
+    assert metrics['segmentd_consumed_total{input="account"}'] == 1
+    assert metrics["segmentd_changes_total"
+                   '{origin="live",segmentation="touch"}'] == 1
+    assert daemon.metric("segmentd_event_to_change_seconds_count") >= 1
+    assert daemon.get("/livez")[0] == 200
+    status, text = daemon.get("/readyz?verbose")
+    assert status == 200 and "redis" in text and "kafka" in text
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is missing")
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=daemon.get("/metrics")[1],
+        capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    daemon.stop()
+
+
+def test_at_least_once_has_the_same_outcome(company, redis, segmentd):
+    company.config["delivery"] = "at_least_once"
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(*[company.account_record(f"a{i}", 30000.0)
+                            for i in range(50)])
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:mid") == 50,
+               "all are in")
+    daemon.stop()
+    daemon.start()
+    company.send_accounts(*[company.account_record(f"a{i}", 1.0)
+                            for i in range(50)])
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:low") == 50,
+               "all moved")
+    daemon.stop()
+    ids = [c["change_id"] for c in company.changes()]
+    assert len(ids) == len(set(ids)) == 100
+
+
+def test_two_instances_share_the_partitions(company, redis, segmentd):
+    first = segmentd(dict(company.config, instance="one"), "one")
+    second = segmentd(dict(company.config, instance="two"), "two")
+    first.start()
+    second.start()
+    wait_until(lambda: first.metric("segmentd_partition_groups") == 2
+               and second.metric("segmentd_partition_groups") == 2,
+               "two groups each")
+    client = redis.client()
+    company.send_accounts(*[company.account_record(f"a{i}", 30000.0)
+                            for i in range(100)])
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:mid") == 100,
+               "all are in")
+    assert first.metric("segmentd_changes_total") > 0
+    assert second.metric("segmentd_changes_total") > 0
+    # One is killed: the other takes its groups over.
+    first.kill9()
+    wait_until(lambda: second.metric("segmentd_partition_groups") == 4,
+               "all groups", timeout=60)
+    company.send_accounts(*[company.account_record(f"a{i}", 1.0)
+                            for i in range(100)])
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:low") == 100,
+               "all moved")
+    second.stop()
+    versions = {}
+    for change in company.changes():
+        account = change["account_id"]
+        assert change["account_version"] == versions.get(account, 0) + 1
+        versions[account] = change["account_version"]
+    assert set(versions.values()) == {2}
+
+
+def test_a_new_feature_keeps_what_is_known(company, redis, segmentd):
+    """The stored form of an older configuration is read."""
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_usage(*[company.usage_record("acme", seconds=10)
+                         for _ in range(2)])
+    wait_until(lambda: company.view(client, "acme").get("usage.logins_14d")
+               == "2", "two logins")
+    daemon.stop()
+    features = company.config["inputs"]["usage"]["features"]
+    del features["seconds_30d"]
+    company.config["inputs"]["usage"]["features"] = {
+        "max_30d": {"max": "seconds", "window": "30d"}, **features}
+    company.config["segmentations"]["fresh"] = {
+        "enter": "usage.logins_14d >= 1"}
+    daemon = segmentd(company.config)
+    daemon.start()
+    company.send_usage(company.usage_record("acme", seconds=7))
+    wait_until(lambda: company.view(client, "acme").get("usage.logins_14d")
+               == "3", "the third login")
+    view = company.view(client, "acme")
+    assert view["usage.max_30d"] == "7"
+    assert view["segment.busy"] == "in" and view["segment.fresh"] == "in"
+    daemon.stop()
+
+
+def test_yesterday_counts_and_last_year_is_late(company, redis, segmentd):
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_usage(
+        company.usage_record("acme", at=now_ms()),
+        company.usage_record("acme", at=now_ms() - DAY_MS),
+        company.usage_record("acme", at=now_ms() - 365 * DAY_MS))
+    wait_until(lambda: company.view(client, "acme").get("usage.logins_14d")
+               == "2", "two count")
+    assert daemon.metric("segmentd_late_total") == 1
+    daemon.stop()
