@@ -445,7 +445,7 @@ check_comp(struct compiler *cc, struct node *node)
 	if (++cc->nloops > LOOPS_MAX)
 		diag_add(cc, node->offset, node->len, NULL,
 			"too many comprehensions inside one another");
-	for (uint32_t i = 0; i < node->nvars; i++) {
+	for (uint32_t i = 0; i < 2 && i < node->nvars; i++) {
 		if (!push_local(cc, node, &node->vars[i], types[i]))
 			break;
 	}

@@ -93,12 +93,16 @@ struct skeleton {
 	uint32_t first_slot, nslots; /* atom: in atom_slots */
 };
 
+struct zone {
+	const struct tz *tz;
+};
+
 struct cel_prog {
 	const struct insn *code;
 	const struct value *consts;
 	const uint32_t *slots;	/* as the instructions number them */
 	const uint32_t *sorted; /* the slots, ascending */
-	const struct tz *const *zones;
+	const struct zone *zones;
 	const struct skeleton *skeleton; /* [0] is the root */
 	const uint32_t *atom_slots;
 	const struct tz *tz; /* for getters that name none */

@@ -258,6 +258,20 @@ cel_lookup(struct cel_frame *frame, struct value map, struct value key)
 	return NULL;
 }
 
+/* A text among texts, the common case: nothing here moves or nests. */
+static bool
+text_in_list(struct value v, struct value list)
+{
+	const struct value *items = list.as.items;
+
+	for (uint32_t i = 0; i < list.len; i++) {
+		if (items[i].kind == VALUE_STRING && items[i].len == v.len &&
+			order_bytes(items[i], v) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Found at once: only that element matters. Not found: all of them do. */
 static struct value
 in_list(struct cel_frame *frame, struct value v, struct value list)
@@ -292,6 +306,10 @@ cel_in(struct cel_frame *frame, struct value v, struct value list)
 		return v;
 	if (list.kind == VALUE_ERROR)
 		return list;
+	if (list.kind == VALUE_LIST && v.kind == VALUE_STRING)
+		return frame_spend(frame, list.len)
+			       ? value_bool(text_in_list(v, list))
+			       : value_error(ERR_COST);
 	if (list.kind == VALUE_LIST)
 		return in_list(frame, v, list);
 	if (list.kind != VALUE_MAP)

@@ -17,6 +17,7 @@
 #define NAME_LEN_MAX 512 /* a dotted name */
 
 struct insn;
+struct zone;
 
 struct env_name {
 	const char *name;
@@ -69,7 +70,7 @@ struct compiler {
 	uint32_t *slots;   /* indices into env->names, in order of first use */
 	uint32_t nslots;
 	uint32_t slots_cap;
-	const struct tz **zones;
+	struct zone *zones;
 	uint32_t nzones;
 	uint32_t zones_cap;
 	int stack;

@@ -295,9 +295,9 @@ emit_zone_call(struct compiler *cc, const struct node *node, uint32_t fn)
 		return false;
 	if (cc->nzones == cc->zones_cap &&
 		!cc_grow(cc, (void **)&cc->zones, &cc->zones_cap,
-			sizeof(const struct tz *)))
+			sizeof(*cc->zones)))
 		return false;
-	cc->zones[cc->nzones++] = tz;
+	cc->zones[cc->nzones++].tz = tz;
 	emit_node(cc, node->args[0]);
 	(void)emit_op(cc, OP_call_zone, 1, fn, cc->nzones - 1);
 	return true;

@@ -367,22 +367,22 @@ op_compare_const(struct cel_frame *fr, const struct insn *in)
 #define COMPARE_AS(op, a, b, ret)                                              \
 	switch (op) {                                                          \
 	case NODE_OP_LT:                                                       \
-		ret = (a) < (b);                                               \
+		(ret) = (a) < (b);                                             \
 		break;                                                         \
 	case NODE_OP_LE:                                                       \
-		ret = (a) <= (b);                                              \
+		(ret) = (a) <= (b);                                            \
 		break;                                                         \
 	case NODE_OP_GT:                                                       \
-		ret = (a) > (b);                                               \
+		(ret) = (a) > (b);                                             \
 		break;                                                         \
 	case NODE_OP_GE:                                                       \
-		ret = (a) >= (b);                                              \
+		(ret) = (a) >= (b);                                            \
 		break;                                                         \
 	case NODE_OP_EQ:                                                       \
-		ret = (a) == (b);                                              \
+		(ret) = (a) == (b);                                            \
 		break;                                                         \
 	default:                                                               \
-		ret = (a) != (b);                                              \
+		(ret) = (a) != (b);                                            \
 	}
 
 static inline void
@@ -464,11 +464,14 @@ op_list_new(struct cel_frame *fr, const struct insn *in)
 				 .kind = VALUE_LIST, .as = {.items = items}});
 }
 
-/* The scratch items of the literal that is on top of the stack. */
+/* The items of the literal that is on top of the stack: it points to scratch
+ * memory of ours, which may be written. */
 static struct value *
-literal_items(const struct value *literal)
+literal_items(struct cel_frame *fr, const struct value *literal)
 {
-	return (struct value *)(uintptr_t)literal->as.items;
+	ptrdiff_t at = (const uint8_t *)literal->as.items - fr->scratch;
+
+	return (struct value *)(void *)(fr->scratch + at);
 }
 
 static void
@@ -483,7 +486,7 @@ op_list_put(struct cel_frame *fr, const struct insn *in)
 	if (v.kind == VALUE_ERROR)
 		*list = v;
 	else
-		literal_items(list)[list->len++] = v;
+		literal_items(fr, list)[list->len++] = v;
 }
 
 static void
@@ -525,7 +528,7 @@ op_map_put(struct cel_frame *fr, const struct insn *in)
 	else if (cel_lookup(fr, *map, key) != NULL)
 		*map = value_error("a key is repeated");
 	else {
-		struct value *items = literal_items(map);
+		struct value *items = literal_items(fr, map);
 
 		items[(size_t)map->len * 2] = key;
 		items[(size_t)map->len * 2 + 1] = v;
@@ -568,7 +571,7 @@ op_call(struct cel_frame *fr, const struct insn *in)
 static void
 op_call_zone(struct cel_frame *fr, const struct insn *in)
 {
-	call(fr, in, fr->prog->zones[in->b]);
+	call(fr, in, fr->prog->zones[in->b].tz);
 }
 
 struct value

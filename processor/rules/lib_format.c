@@ -254,6 +254,12 @@ take_precision(const char *text, uint32_t len, uint32_t *at, int *ret_precision)
 	return true;
 }
 
+static bool
+is_clause(char c)
+{
+	return c != '\0' && strchr("sdfeboxX", c) != NULL;
+}
+
 static void
 format(struct printer *pr, struct value text, struct value list)
 {
@@ -271,8 +277,7 @@ format(struct printer *pr, struct value text, struct value list)
 			continue;
 		}
 		if (!take_precision(text.as.s, text.len, &at, &precision) ||
-			at >= text.len ||
-			memchr("sdfeboxX", text.as.s[at], 8) == NULL)
+			at >= text.len || !is_clause(text.as.s[at]))
 			pr->error = "a format clause is malformed";
 		else if (used == list.len)
 			pr->error = "a format clause has no argument";

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "segmentd/arena.h"
-#include "segmentd/buf.h"
 #include "segmentd/cel.h"
 #include "segmentd/change.h"
 #include "segmentd/civil.h"
@@ -25,7 +24,7 @@ struct fuzz {
 	struct arena arena;
 	struct cel_env *envs[3];
 	struct cel_frame *frame;
-	struct buf text;
+	uint64_t seen;
 	unsigned lie;
 };
 
@@ -130,7 +129,6 @@ fuzz_get(void)
 	if (fz.frame != NULL)
 		return &fz;
 	arena_init(&fz.arena, 1 << 20);
-	buf_init(&fz.text, 1 << 24);
 	for (int i = 0; i < 3; i++) {
 		if (cel_env_create(flags[i], &fz.envs[i]) != SG_OK)
 			abort();
@@ -139,6 +137,33 @@ fuzz_get(void)
 	if (cel_frame_create(&fz.frame) != SG_OK)
 		abort();
 	return &fz;
+}
+
+/* Read all of a value. */
+static uint64_t
+touch(struct value v)
+{
+	uint64_t sum = v.kind;
+	size_t n = v.kind == VALUE_MAP ? (size_t)v.len * 2 : v.len;
+
+	switch (v.kind) {
+	case VALUE_STRING:
+	case VALUE_BYTES:
+		for (size_t i = 0; i < n; i++)
+			sum += v.as.bytes[i];
+		return sum;
+	case VALUE_TYPE:
+	case VALUE_ERROR:
+		return sum + strlen(v.as.s);
+	case VALUE_LIST:
+	case VALUE_MAP:
+	case VALUE_RECORD:
+		for (size_t i = 0; i < n; i++)
+			sum += touch(v.as.items[i]);
+		return sum;
+	default:
+		return sum;
+	}
 }
 
 /* A bool, an int or an error must stand until valid_until. */
@@ -193,8 +218,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    &diags, &prog) == SG_OK) {
 		result = cel_eval(prog, fz->frame, &host, at_ms);
 		/* Everything a result points to must be there. */
-		buf_reset(&fz->text);
-		value_to_json(result.value, NULL, &fz->text);
+		fz->seen += touch(result.value);
 		check_promise(fz, prog, result, at_ms);
 		(void)cel_explain(
 			prog, fz->frame, &host, at_ms, atoms, 8, &result);
