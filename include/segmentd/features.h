@@ -12,8 +12,9 @@
  *   count sum min    over a window of tiles, see below; mean is sum / count
  *   max mean         (a double), absent when the window is empty, as min, max
  *   distinct         number of distinct values over a window: exact up to 1024
- *                    of them at least, then an estimate from 1024 hashes or
- *                    more, with a standard error of 3% or less
+ *                    of them at least, beyond that an estimate with a standard
+ *                    error of about 3% (a part of a window that was thinned
+ *                    out as a whole: more)
  *   collect          keyed entries: a list of records {key field, kept fields}
  *   rate             count (or sum of the field) a day: over window / days
  *   trend            this window's count (or sum) over that of the window
@@ -26,29 +27,29 @@
  * FIELDS. last first distinct take bool, numbers, string, bytes, timestamp,
  * duration; latest min max numbers, timestamp, duration; sum int, uint, double,
  * duration; mean rate trend int, uint, double; count streak days_since any or
- * none. What a field holds beside its type (null, nothing) is skipped, so that
+ * none. What is not of the field's type (null, nothing) is skipped, so that
  * count and streak of a field count the events that have it; but `last` of a
- * null is null. NaN counts as
- * an event, but has no order, sum or identity: only last first count streak
- * days_since take it.
+ * null is null. NaN is an event, but has no order, sum or identity: only last
+ * first count streak days_since take it.
  *
  * TILES. Width: window <= 1 h: 1 min; <= 5 h: 5 min; <= 60 h: 1 h; else 1 day
  * (UTC), up to 400 d. The value at `now` covers the tiles that overlap (now -
  * window, now]: tile t counts from t * w on, and leaves at exactly
  * (t + 1) * w + window. Features over the same input, filter and field share
  * one ring where the width is the same; its span is that of the largest window
- * (of two windows for a trend).
+ * (of two windows for a trend). Rings are: count (also rate and trend without a
+ * field), sum (also mean, rate and trend of one), min, max. A feature that is
+ * new in a configuration begins with what the state it shares holds.
  *
  * LATE. Each ring has a head: the tile of the greatest min(event time, Kafka
  * time) it was given. Future events count, but an account's clock that is ahead
  * does not make the others late: an event is late, counted and dropped, when
  * its tile is below head - span. So what a ring holds depends on which events
- * there were, not on their order, and never on now. Values are exact for a now
- * from the head's tile on. Calendar days (streak, days_since) do the same with
- * a span of 400 days. A time more than a day after Kafka's counts as if Kafka's
- * were a day before it.
- * last, first, latest and collect know no late: an event of the future is
- * visible at once.
+ * there were, not on their order, and never on now (distinct: as long as it is
+ * exact). Values are exact for a now from the head's tile on. Calendar days
+ * (streak, days_since) do the same with a span of 400 days. A time more than a
+ * day after Kafka's counts as if Kafka's were a day before it. last, first,
+ * latest and collect know no late: an event of the future is visible at once.
  *
  * Sums are exact: integers in 64 bits (an overflow makes the value an error),
  * doubles as 128-bit multiples of 1e-9, so order never matters. A double that
