@@ -260,8 +260,7 @@ conf_diag_at(struct conf_diags *diags, const struct conf_text *text,
 static int
 diag_compare(const void *left, const void *right)
 {
-	const struct diag *a = *(const struct diag *const *)left;
-	const struct diag *b = *(const struct diag *const *)right;
+	const struct diag *a = left, *b = right;
 
 	if (a->is_placed != b->is_placed)
 		return a->is_placed ? -1 : 1;
@@ -384,19 +383,17 @@ conf_diags_print(
 	const struct conf_diags *diags, bool is_coloured, struct buf *out)
 {
 	const struct style *style = is_coloured ? &colour_style : &plain_style;
-	const struct diag *sorted[DIAG_KEEP_MAX];
-	size_t shown = diags->n < DIAG_PRINT_MAX ? diags->n : DIAG_PRINT_MAX;
+	struct diag sorted[DIAG_KEEP_MAX];
 	size_t all = diags->errors + diags->warnings;
+	size_t shown = 0;
 
-	for (size_t i = 0; i < diags->n; i++)
-		sorted[i] = &diags->items[i];
+	memcpy(sorted, diags->items, diags->n * sizeof(sorted[0]));
 	qsort(sorted, diags->n, sizeof(sorted[0]), diag_compare);
-
-	for (size_t i = 0; i < shown; i++) {
-		if (sorted[i]->is_placed)
-			diag_source_print(diags, sorted[i], style, out);
+	for (; shown < diags->n && shown < DIAG_PRINT_MAX; shown++) {
+		if (sorted[shown].is_placed)
+			diag_source_print(diags, &sorted[shown], style, out);
 		else
-			diag_placeless_print(diags, sorted[i], style, out);
+			diag_placeless_print(diags, &sorted[shown], style, out);
 	}
 	if (all > shown)
 		buf_printf(out, "and %zu more\n", all - shown);

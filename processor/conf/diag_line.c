@@ -313,6 +313,8 @@ static const struct range two_wide[] = {{0x1100, 0x115f}, {0x231a, 0x231b},
 static bool
 in_ranges(const struct range *ranges, size_t n, uint32_t c)
 {
+	if (c < ranges[0].from) /* nearly always */
+		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (c >= ranges[i].from && c <= ranges[i].to)
 			return true;

@@ -35,8 +35,8 @@
 
 /* --- levels ------------------------------------------------------------- */
 
-static const struct level *
-top(const struct formatter *fm)
+const struct level *
+format_top(const struct formatter *fm)
 {
 	static const struct level none = {.from = 0, .to = 0};
 
@@ -46,7 +46,7 @@ top(const struct formatter *fm)
 static void
 level_push(struct formatter *fm, enum level_kind kind, uint32_t from)
 {
-	uint32_t to = fm->nlevels > 0 ? top(fm)->to + STEP : 0;
+	uint32_t to = fm->nlevels > 0 ? format_top(fm)->to + STEP : 0;
 
 	if (fm->nlevels == LEVELS_MAX) {
 		fm->is_failed = true;
@@ -60,7 +60,7 @@ level_push(struct formatter *fm, enum level_kind kind, uint32_t from)
 static void
 level_pop(struct formatter *fm)
 {
-	if (fm->nlevels > 0 && top(fm)->kind == LEVEL_LIST_AT_KEY)
+	if (fm->nlevels > 0 && format_top(fm)->kind == LEVEL_LIST_AT_KEY)
 		fm->nlevels--;
 	if (fm->nlevels > 0)
 		fm->nlevels--;
@@ -86,12 +86,12 @@ structure_take(struct formatter *fm, const yaml_token_t *token)
 	case YAML_STREAM_END_TOKEN:
 		return true;
 	case YAML_KEY_TOKEN:
-		if (fm->flow == 0 && top(fm)->kind == LEVEL_LIST_AT_KEY)
+		if (fm->flow == 0 && format_top(fm)->kind == LEVEL_LIST_AT_KEY)
 			fm->nlevels--;
 		/* One that is not written `?` has no bytes. */
 		return token->start_mark.index == token->end_mark.index;
 	case YAML_BLOCK_ENTRY_TOKEN:
-		if (top(fm)->kind == LEVEL_MAP)
+		if (format_top(fm)->kind == LEVEL_MAP)
 			level_push(fm, LEVEL_LIST_AT_KEY, column);
 		return false;
 	default:
@@ -101,8 +101,8 @@ structure_take(struct formatter *fm, const yaml_token_t *token)
 
 /* --- output ------------------------------------------------------------- */
 
-static void
-put(struct formatter *fm, const char *bytes, size_t len)
+void
+format_put(struct formatter *fm, const char *bytes, size_t len)
 {
 	buf_put(fm->out, bytes, len);
 	for (size_t i = 0; i < len; i++) {
@@ -113,150 +113,21 @@ put(struct formatter *fm, const char *bytes, size_t len)
 	}
 }
 
-static void
-put_newline(struct formatter *fm)
+void
+format_newline(struct formatter *fm)
 {
 	while (fm->out->len > 0 && !fm->is_in_scalar &&
 		(fm->out->bytes[fm->out->len - 1] == ' ' ||
 			fm->out->bytes[fm->out->len - 1] == '\t'))
 		fm->out->len--;
-	put(fm, "\n", 1);
+	format_put(fm, "\n", 1);
 }
 
-static void
-put_spaces(struct formatter *fm, uint32_t n)
+void
+format_put_spaces(struct formatter *fm, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++)
-		put(fm, " ", 1);
-}
-
-/* --- what lies between two tokens --------------------------------------- */
-
-/*
- * Where a comment goes that stood at this column on a line of its own: to the
- * level at whose column it stood, that of what follows first, else as far from
- * the nearest level to the left as before.
- */
-static uint32_t
-comment_level(const struct formatter *fm, const struct level *before,
-	size_t nbefore, uint32_t column)
-{
-	const struct level *next = top(fm);
-	const struct level *near = NULL;
-
-	if (fm->nlevels > 0 && next->from == column)
-		return next->to;
-	for (size_t i = nbefore; i > 0; i--) {
-		if (before[i - 1].from == column)
-			return before[i - 1].to;
-		if (near == NULL && before[i - 1].from < column)
-			near = &before[i - 1];
-	}
-	if (fm->nlevels > 0 && next->from < column &&
-		(near == NULL || next->from > near->from))
-		near = next;
-	if (near == NULL)
-		return fm->nlevels > 0 ? next->to : column;
-	return near->to + (column - near->from);
-}
-
-static uint32_t
-comment_column(const struct formatter *fm, const struct level *before,
-	size_t nbefore, uint32_t column)
-{
-	uint32_t to = comment_level(fm, before, nbefore, column);
-	uint32_t key = nbefore > 0 ? before[nbefore - 1].to : 0;
-
-	/* Below a block scalar, deeper than its key, it would be text. */
-	return fm->is_behind_block && to > key ? key : to;
-}
-
-struct gap {
-	uint32_t at;
-	uint32_t end;
-	uint32_t column; /* in the source */
-	uint32_t nbreaks;
-};
-
-static uint32_t
-comment_end(const struct formatter *fm, const struct gap *gap)
-{
-	uint32_t end = gap->at;
-
-	while (end < gap->end && fm->text[end] != '\n')
-		end++;
-	while (end > gap->at &&
-		(fm->text[end - 1] == ' ' || fm->text[end - 1] == '\t' ||
-			fm->text[end - 1] == '\r'))
-		end--;
-	return end;
-}
-
-/* The line breaks so far, as at most one empty line. */
-static void
-gap_breaks(struct formatter *fm, struct gap *gap)
-{
-	if (fm->out->len == 0)
-		gap->nbreaks = 0; /* none before the first line */
-	if (gap->nbreaks > 0 && fm->column > 0)
-		put_newline(fm);
-	else if (gap->nbreaks > 0)
-		gap->nbreaks++; /* a block scalar has ended its line itself */
-	if (gap->nbreaks > 1)
-		put_newline(fm);
-	gap->nbreaks = 0;
-}
-
-static void
-gap_comment(struct formatter *fm, struct gap *gap, const struct level *before,
-	size_t nbefore)
-{
-	uint32_t end = comment_end(fm, gap);
-
-	if (gap->nbreaks == 0 && fm->column > 0) {
-		/* Behind something: where it stood, when there is room. */
-		put_spaces(fm, fm->column < gap->column
-				       ? gap->column - fm->column
-				       : 2);
-	} else {
-		gap_breaks(fm, gap);
-		put_spaces(
-			fm, comment_column(fm, before, nbefore, gap->column));
-	}
-	put(fm, fm->text + gap->at, end - gap->at);
-	while (gap->at < gap->end && fm->text[gap->at] != '\n')
-		gap->at++;
-}
-
-/*
- * Blanks and comments up to the next token. Returns true when that one begins
- * a line. `before` are the levels that were open behind the last token.
- */
-static bool
-gap_put(struct formatter *fm, uint32_t at, uint32_t end, uint32_t column,
-	const struct level *before, size_t nbefore)
-{
-	struct gap gap = {.at = at, .end = end, .column = column};
-	bool is_new_line = false;
-
-	while (gap.at < gap.end) {
-		char c = fm->text[gap.at];
-
-		if (c == '#') {
-			gap_comment(fm, &gap, before, nbefore);
-			continue;
-		}
-		gap.at++;
-		gap.column++;
-		if (c == '\n') {
-			gap.nbreaks++;
-			gap.column = 0;
-			is_new_line = true;
-		}
-	}
-	if (is_new_line || fm->column == 0)
-		gap_breaks(fm, &gap);
-	return is_new_line || fm->out->len == 0 || fm->column == 0;
+		format_put(fm, " ", 1);
 }
 
 /* --- tokens ------------------------------------------------------------- */
@@ -293,7 +164,8 @@ static uint32_t
 continued_column(const struct formatter *fm, uint32_t column)
 {
 	int64_t to = (int64_t)column + fm->shift;
-	int64_t least = (int64_t)top(fm)->to + (fm->nlevels > 0 ? STEP : 0);
+	int64_t least =
+		(int64_t)format_top(fm)->to + (fm->nlevels > 0 ? STEP : 0);
 
 	return (uint32_t)(to < least ? least : to);
 }
@@ -303,10 +175,10 @@ static void
 line_begin(struct formatter *fm, const yaml_token_t *token)
 {
 	uint32_t column = (uint32_t)token->start_mark.column;
-	uint32_t to = top(fm)->to;
+	uint32_t to = format_top(fm)->to;
 
 	if (fm->flow > 0) {
-		put_spaces(fm, continued_column(fm, column));
+		format_put_spaces(fm, continued_column(fm, column));
 		return;
 	}
 	/* The value of a key, on a line of its own. */
@@ -316,7 +188,7 @@ line_begin(struct formatter *fm, const yaml_token_t *token)
 		token->type != YAML_VALUE_TOKEN && !fm->is_key)
 		to += STEP;
 	fm->shift = (int64_t)to - (int64_t)column;
-	put_spaces(fm, to);
+	format_put_spaces(fm, to);
 }
 
 /* A text over several lines: the first as it is, the others moved. */
@@ -332,17 +204,17 @@ put_lines(struct formatter *fm, uint32_t at, uint32_t end)
 		next = stop < end ? stop + 1 : stop;
 		if (stop < end && stop > at && fm->text[stop - 1] == '\r')
 			stop--;
-		put(fm, fm->text + at, stop - at);
+		format_put(fm, fm->text + at, stop - at);
 		if (next >= end)
 			break;
-		put_newline(fm);
+		format_newline(fm);
 		while (next + blanks < end &&
 			(fm->text[next + blanks] == ' ' ||
 				fm->text[next + blanks] == '\t'))
 			blanks++;
 		at = next + blanks;
 		if (at < end && fm->text[at] != '\n' && fm->text[at] != '\r')
-			put_spaces(fm, continued_column(fm, blanks));
+			format_put_spaces(fm, continued_column(fm, blanks));
 	}
 	fm->is_in_scalar = false;
 }
@@ -367,22 +239,10 @@ token_put(struct formatter *fm, const yaml_token_t *token, uint32_t start,
 	fm->last = token->type;
 }
 
-void
-format_put(struct formatter *fm, const char *bytes, size_t len)
-{
-	put(fm, bytes, len);
-}
-
-void
-format_put_spaces(struct formatter *fm, uint32_t n)
-{
-	put_spaces(fm, n);
-}
-
 uint32_t
 format_block_column(const struct formatter *fm, bool is_source)
 {
-	const struct level *level = top(fm);
+	const struct level *level = format_top(fm);
 
 	if (!is_source)
 		return fm->nlevels > 0 ? level->to : 0;
@@ -432,10 +292,10 @@ token_take(struct formatter *fm, const yaml_token_t *token)
 	if (end < start)
 		end = start;
 	/* A scalar without a character: nothing stands there. */
-	if (gap_put(fm, fm->at, start, fm->at_column, fm->before, fm->nbefore))
+	if (format_gap(fm, start))
 		line_begin(fm, token);
 	else if (wants_space(fm->last, token->type))
-		put_spaces(fm, 1);
+		format_put_spaces(fm, 1);
 	token_put(fm, token, start, end);
 	fm->at = end;
 	fm->at_column = (uint32_t)token->end_mark.column;
@@ -478,15 +338,14 @@ finish(struct formatter *fm)
 	if (fm->nbefore == SIZE_MAX)
 		fm->nbefore = 0;
 	fm->nlevels = 0;
-	(void)gap_put(
-		fm, fm->at, fm->len, fm->at_column, fm->before, fm->nbefore);
+	(void)format_gap(fm, fm->len);
 	if (fm->keeps_end && fm->column == 0)
 		return;
 	while (fm->out->len > 0 &&
 		(fm->out->bytes[fm->out->len - 1] == '\n' ||
 			fm->out->bytes[fm->out->len - 1] == ' '))
 		fm->out->len--;
-	put(fm, "\n", 1);
+	format_put(fm, "\n", 1);
 }
 
 /* --- is it the same? ---------------------------------------------------- */

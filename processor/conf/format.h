@@ -51,15 +51,33 @@ struct formatter {
 	bool is_failed;
 };
 
+/* --- format.c ----------------------------------------------------------- */
+
 void
 format_put(struct formatter *fm, const char *bytes, size_t len);
 void
 format_put_spaces(struct formatter *fm, uint32_t n);
+/* The end of a line, without blanks before it. */
+void
+format_newline(struct formatter *fm);
+
+/* The innermost block. */
+const struct level *
+format_top(const struct formatter *fm);
 /* The column of the innermost block, in the source or in the output. */
 uint32_t
 format_block_column(const struct formatter *fm, bool is_source);
 
-/* format_block.c: `|` and `>` */
+/* --- format_gap.c ------------------------------------------------------- */
+
+/* Blanks and comments from the last token up to the next one, which begins at
+ * byte `end`. Returns true when that begins a line. */
+bool
+format_gap(struct formatter *fm, uint32_t end);
+
+/* --- format_block.c ----------------------------------------------------- */
+
+/* A scalar that begins with `|` or `>`. */
 void
 format_block_scalar(struct formatter *fm, uint32_t start, uint32_t end);
 

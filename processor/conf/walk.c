@@ -291,7 +291,6 @@ bool
 walk_span(struct walk *walk, const struct doc_node *node, int64_t min_ms,
 	int64_t max_ms, int64_t *ret_ms)
 {
-	char low[UNIT_TEXT_MAX], high[UNIT_TEXT_MAX];
 	int64_t ms;
 
 	if (!walk_is(walk, node, DOC_TEXT, "a span of time, such as 30d"))
@@ -302,6 +301,8 @@ walk_span(struct walk *walk, const struct doc_node *node, int64_t min_ms,
 		return false;
 	}
 	if (ms < min_ms || ms > max_ms) {
+		char low[UNIT_TEXT_MAX], high[UNIT_TEXT_MAX];
+
 		walk_fault(walk, node, NULL, "must be from %s to %s",
 			span_text(min_ms, low), span_text(max_ms, high));
 		return false;
