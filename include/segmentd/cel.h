@@ -2,9 +2,10 @@
  * cel.h - expressions: a subset of CEL, compiled once, evaluated without
  * allocation, each value with the instant until which it holds.
  *
- * Source: the CEL language definition (cel-spec); the extensions for lists and
- * strings as Kubernetes and cel-go have them. No protobuf messages, enums,
- * optionals or matches().
+ * Source: the CEL language definition (cel-spec); lists as Kubernetes has
+ * them; strings, math, base64, cel.bind and comprehensions with two variables
+ * as cel-go has them. No protobuf messages, enums, optionals or matches().
+ * tests/conformance runs the official cases.
  *
  * Beyond CEL:
  *  - `now` is a timestamp; days(n), hours(n), minutes(n) and seconds(n) are
