@@ -112,6 +112,39 @@ emit_skips(struct compile *c, enum step_op op, uint32_t n)
 		(void)emit(c, op, n);
 }
 
+/* One branch of STEP_CHOICE; CHOICE_NONE when it does not fit there. */
+static uint32_t
+choice_of(const struct schema *branch)
+{
+	if (branch->encoded_bytes >= 0)
+		return branch->encoded_bytes <= CHOICE_BYTES_MAX
+			       ? (uint32_t)branch->encoded_bytes
+			       : CHOICE_NONE;
+	if (branch->kind == SCHEMA_INT || branch->kind == SCHEMA_LONG)
+		return CHOICE_VARINT;
+	if (branch->kind == SCHEMA_STRING || branch->kind == SCHEMA_BYTES)
+		return CHOICE_SPAN;
+	return CHOICE_NONE;
+}
+
+static bool
+emit_choice(struct compile *c, const struct schema *writer)
+{
+	uint32_t arg = UINT32_MAX;
+
+	if (writer->kind != SCHEMA_UNION || writer->nbranches > 4)
+		return false;
+	for (size_t i = 0; i < writer->nbranches; i++) {
+		uint32_t choice = choice_of(writer->branches[i]);
+
+		if (choice == CHOICE_NONE)
+			return false;
+		arg ^= (CHOICE_NONE ^ choice) << (8 * i);
+	}
+	(void)emit(c, STEP_CHOICE, arg);
+	return true;
+}
+
 static void
 emit_skip(struct compile *c, const struct schema *writer)
 {
@@ -131,6 +164,8 @@ emit_skip(struct compile *c, const struct schema *writer)
 		emit_skips(c, STEP_SPANS, 1);
 		break;
 	default:
+		if (emit_choice(c, writer))
+			break;
 		step = emit(c, STEP_SKIP, 0);
 		if (step != NULL)
 			step->as.schema = writer;

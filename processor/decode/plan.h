@@ -103,6 +103,7 @@ enum step_op {
 	STEP_BYTES,   /* skip `arg` bytes */
 	STEP_VARINTS, /* skip `arg` varints */
 	STEP_SPANS,   /* skip `arg` strings or bytes */
+	STEP_CHOICE,  /* skip a union of scalars: `arg` packs what to skip */
 	STEP_SKIP,    /* skip a value of `schema` */
 	STEP_READ,    /* read `res` to slot `arg` */
 	STEP_PEEK,    /* the same, and stay where it began */
@@ -113,6 +114,13 @@ enum step_op {
 	STEP_ENTRIES, /* a map some entries of which are wanted */
 	STEP_FAIL,    /* the record cannot be read: `why` */
 };
+
+/*
+ * What a branch of STEP_CHOICE holds, a byte for each of up to four: so many
+ * bytes, or one of these. A union of null and something is in nearly every
+ * record; this spares it the way over five pointers.
+ */
+enum choice { CHOICE_BYTES_MAX = 252, CHOICE_VARINT, CHOICE_SPAN, CHOICE_NONE };
 
 struct step {
 	enum step_op op;

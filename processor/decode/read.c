@@ -134,6 +134,22 @@ read_real(struct cursor *cur, const uint8_t *at, const struct res *res,
 	return at + size;
 }
 
+/* Most text is: a look at it here is cheaper than a call. */
+static inline bool
+is_ascii(const uint8_t *at, size_t len)
+{
+	uint64_t word, bits = 0;
+	size_t i = 0;
+
+	for (; i + sizeof(word) <= len; i += sizeof(word)) {
+		memcpy(&word, at + i, sizeof(word));
+		bits |= word;
+	}
+	for (; i < len; i++)
+		bits |= at[i];
+	return (bits & UINT64_C(0x8080808080808080)) == 0;
+}
+
 static const uint8_t *
 read_text(struct cursor *cur, const uint8_t *at, struct value *ret_value)
 {
@@ -142,7 +158,7 @@ read_text(struct cursor *cur, const uint8_t *at, struct value *ret_value)
 	at = take_length(cur, at, &len);
 	if (at == NULL)
 		return NULL;
-	if (!utf8_is_valid(at, len))
+	if (!is_ascii(at, len) && !utf8_is_valid(at, len))
 		return take_failed(
 			cur, at, SG_BAD_UTF8, "a text is not valid UTF-8");
 	*ret_value = value_string((const char *)at, (uint32_t)len);

@@ -78,40 +78,33 @@ run_items(const struct plan *plan, const struct step *step, struct cursor *cur,
 
 /* --- the program ---------------------------------------------------------- */
 
-static const uint8_t *
-run_step(const struct plan *plan, const struct step *step, struct cursor *cur,
-	const uint8_t *at, struct value *slots)
+static inline const uint8_t *
+skip_choice(struct cursor *cur, const uint8_t *at, uint32_t arg)
 {
-	switch (step->op) {
-	case STEP_BYTES:
-		return skip_bytes(cur, at, step->arg);
-	case STEP_VARINTS:
-		for (uint32_t n = step->arg; n > 0 && at != NULL; n--)
-			at = skip_long(cur, at);
-		return at;
-	case STEP_SPANS:
-		for (uint32_t n = step->arg; n > 0 && at != NULL; n--)
-			at = skip_span(cur, at);
-		return at;
-	case STEP_SKIP:
-		return take_skip(cur, at, step->as.schema);
-	case STEP_READ:
-		return take_value(cur, at, step->as.res, &slots[step->arg]);
-	case STEP_PEEK:
-		return take_value(cur, at, step->as.res, &slots[step->arg]) ==
-				       NULL
-			       ? NULL
-			       : at;
-	case STEP_CONST:
-		slots[step->arg] = *step->as.value;
-		return at;
-	case STEP_ITEMS:
-	case STEP_ENTRIES:
-		return run_items(plan, step, cur, at, slots);
-	default:
-		return take_failed(
-			cur, at, SG_INCOMPATIBLE_SCHEMA, step->as.why);
-	}
+	uint32_t i = 0;
+	uint32_t choice;
+
+	at = take_branch(cur, at, 4, &i);
+	if (at == NULL)
+		return NULL;
+	choice = arg >> (8 * i) & 0xff;
+	if (choice == CHOICE_SPAN)
+		return skip_span(cur, at);
+	if (choice == CHOICE_VARINT)
+		return skip_long(cur, at);
+	if (choice == CHOICE_NONE)
+		return take_bad(
+			cur, at - 1, "there is no such branch or symbol");
+	return skip_bytes(cur, at, choice);
+}
+
+/* The step failed. The innermost program's step says most. */
+static const uint8_t *
+run_failed(const struct plan *plan, const struct step *step, struct cursor *cur)
+{
+	if (cur->step == UINT32_MAX)
+		cur->step = (uint32_t)(step - plan->steps);
+	return NULL;
 }
 
 static const uint8_t *
@@ -119,32 +112,63 @@ run(const struct plan *plan, uint32_t start, struct cursor *cur,
 	const uint8_t *at, struct value *slots)
 {
 	const struct step *step = &plan->steps[start];
-	uint32_t i = 0;
+	const uint8_t *before;
+	uint32_t n = 0;
 
-	for (;;) {
+	for (;; step++) {
 		switch (step->op) {
 		case STEP_END:
 			return at;
-		case STEP_JUMP:
-			step = &plan->steps[step->arg];
-			continue;
+		case STEP_BYTES:
+			at = skip_bytes(cur, at, step->arg);
+			break;
+		case STEP_VARINTS:
+			for (n = step->arg; n > 0 && at != NULL; n--)
+				at = skip_long(cur, at);
+			break;
+		case STEP_SPANS:
+			for (n = step->arg; n > 0 && at != NULL; n--)
+				at = skip_span(cur, at);
+			break;
+		case STEP_CHOICE:
+			at = skip_choice(cur, at, step->arg);
+			break;
+		case STEP_SKIP:
+			at = take_skip(cur, at, step->as.schema);
+			break;
+		case STEP_READ:
+			at = take_value(
+				cur, at, step->as.res, &slots[step->arg]);
+			break;
+		case STEP_PEEK:
+			before = at;
+			at = take_value(
+				cur, at, step->as.res, &slots[step->arg]);
+			at = at == NULL ? NULL : before;
+			break;
 		case STEP_UNION:
-			at = take_branch(cur, at, step->arg, &i);
+			at = take_branch(cur, at, step->arg, &n);
 			if (at == NULL)
 				break;
-			step = &plan->steps[step->as.targets[i]];
+			step = &plan->steps[step->as.targets[n]] - 1;
 			continue;
-		default:
-			at = run_step(plan, step, cur, at, slots);
+		case STEP_JUMP:
+			step = &plan->steps[step->arg] - 1;
+			continue;
+		case STEP_CONST:
+			slots[step->arg] = *step->as.value;
+			break;
+		case STEP_ITEMS:
+		case STEP_ENTRIES:
+			at = run_items(plan, step, cur, at, slots);
+			break;
+		case STEP_FAIL:
+			at = take_failed(
+				cur, at, SG_INCOMPATIBLE_SCHEMA, step->as.why);
 			break;
 		}
-		if (at == NULL) {
-			/* The innermost program's step says most. */
-			if (cur->step == UINT32_MAX)
-				cur->step = (uint32_t)(step - plan->steps);
-			return NULL;
-		}
-		step++;
+		if (at == NULL)
+			return run_failed(plan, step, cur);
 	}
 }
 

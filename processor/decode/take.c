@@ -132,8 +132,9 @@ skip_items(struct cursor *cur, const uint8_t *at, const struct schema *schema)
 	}
 }
 
-static const uint8_t *
-skip_deep(struct cursor *cur, const uint8_t *at, const struct schema *schema)
+const uint8_t *
+take_skip_deep(
+	struct cursor *cur, const uint8_t *at, const struct schema *schema)
 {
 	if (cur->depth == DECODE_DEPTH_MAX)
 		return take_failed(cur, at, SG_TOO_LARGE, "nested too deeply");
@@ -145,31 +146,4 @@ skip_deep(struct cursor *cur, const uint8_t *at, const struct schema *schema)
 		at = skip_items(cur, at, schema);
 	cur->depth--;
 	return at;
-}
-
-const uint8_t *
-take_skip(struct cursor *cur, const uint8_t *at, const struct schema *schema)
-{
-	uint32_t i = 0;
-
-	if (schema->kind == SCHEMA_UNION) {
-		at = take_branch(cur, at, (uint32_t)schema->nbranches, &i);
-		if (at == NULL)
-			return NULL;
-		schema = schema->branches[i];
-	}
-	if (schema->encoded_bytes >= 0)
-		return skip_bytes(cur, at, (size_t)schema->encoded_bytes);
-	switch (schema->kind) {
-	case SCHEMA_INT:
-	case SCHEMA_LONG:
-		return skip_long(cur, at);
-	case SCHEMA_ENUM:
-		return take_branch(cur, at, (uint32_t)schema->nsymbols, &i);
-	case SCHEMA_BYTES:
-	case SCHEMA_STRING:
-		return skip_span(cur, at);
-	default:
-		return skip_deep(cur, at, schema);
-	}
 }
