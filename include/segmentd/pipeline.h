@@ -12,6 +12,8 @@
 #include "segmentd/change.h"
 #include "segmentd/conf.h"
 #include "segmentd/err.h"
+#include "segmentd/type.h"
+#include "segmentd/value.h"
 
 /* --- compiling ---------------------------------------------------------- */
 
@@ -24,8 +26,36 @@ struct program;
 SG_MUSTCHECK enum sg_err
 program_create(const struct conf *conf, struct conf_diags *diags,
 	struct program **ret_program);
+
+/*
+ * The same with schemas given as texts (a scenario that stands for itself):
+ * one an input, NULL where the schema is the file that the configuration
+ * names.
+ */
+SG_MUSTCHECK enum sg_err
+program_create_with(const struct conf *conf, const char *const *schemas,
+	struct conf_diags *diags, struct program **ret_program);
 void
 program_destroy(struct program *program);
+
+/* The record that an input is read as: TYPE_RECORD.
+ * Valid until: the program goes. */
+const struct type *
+program_input_type(const struct program *program, uint32_t input);
+
+/* Names that rules can read ("usage.logins_14d", "segment.touch"): name `i`
+ * and its type; NULL at the end. */
+const char *
+program_name(
+	const struct program *program, size_t i, const struct type **ret_type);
+
+/*
+ * A JSON object of fields as bare Avro of an input's schema, appended to `out`;
+ * the rules are those of files.h. Errors: as of file_encode_json().
+ */
+SG_MUSTCHECK enum sg_err
+program_encode(const struct program *program, uint32_t input, const char *json,
+	size_t len, struct buf *out, struct sg_fault *why);
 
 /* --- the daemon --------------------------------------------------------- */
 
@@ -77,10 +107,13 @@ struct replay_summary {
 	uint64_t bad_rows;
 	uint64_t repeats;
 	uint64_t late;
+	uint64_t overflows;
+	uint64_t suppressed;  /* moves that min_stay or cooldown held back */
+	uint64_t rule_errors; /* rules that failed: nobody was moved by them */
+	uint64_t evaluated;   /* expressions */
 	uint64_t changes;
 	uint64_t accounts;
 	int64_t clock_ms; /* where the event clock stands */
-	/* members[segmentation][segment]; names by replay_names */
 };
 
 struct replay;
@@ -92,6 +125,48 @@ replay_run(const struct program *program, const struct replay_opts *opts,
 	struct sg_fault *why);
 void
 replay_destroy(struct replay *replay);
+
+/*
+ * The same driven from outside, step by step. Of `opts`, on_change and ctx
+ * count; it is copied.
+ */
+SG_MUSTCHECK enum sg_err
+replay_open(const struct program *program, const struct replay_opts *opts,
+	struct replay **ret_replay);
+
+struct replay_event {
+	uint32_t input;
+	const void *bytes; /* bare Avro of the input's schema */
+	size_t len;
+	const char *key;  /* of the record; NULL: none */
+	int64_t kafka_ms; /* the record's timestamp; -1: none */
+	int64_t clock_ms; /* the clock moves there before the event is taken;
+			     INT64_MIN: to the event's time */
+};
+
+/* Take one event. Errors of class SKIP: it is a reject, `why` says the reason;
+ * the replay goes on. */
+SG_MUSTCHECK enum sg_err
+replay_event(struct replay *replay, const struct replay_event *event,
+	struct sg_fault *why);
+/* Move the clock, never back: timers up to `at_ms` fire, each at its instant.
+ */
+SG_MUSTCHECK enum sg_err
+replay_advance(struct replay *replay, int64_t at_ms);
+
+/* How far it has come; bad_rows are not known here. */
+void
+replay_sum(const struct replay *replay, struct replay_summary *ret_summary);
+
+/*
+ * What name `i` of program_name() is for an account now. False when there is no
+ * such account, or it was deleted; *ret_version (may be NULL) is that of its
+ * last change all the same.
+ * Valid until: (what the value points at) the next call for this replay.
+ */
+bool
+replay_value(struct replay *replay, const char *account, size_t i,
+	struct value *ret_value, uint64_t *ret_version);
 
 struct load_summary {
 	uint64_t produced;

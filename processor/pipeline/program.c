@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "program_build.h"
+#include "segmentd/files.h"
 #include "segmentd/hash.h"
 
 #define PROGRAM_BYTES_MAX (256 << 20)
@@ -194,6 +195,7 @@ rules_hash(const struct program *prog)
 		h = mix_text(mix_text(h, &cs->enter), &cs->exit);
 		h = hash_mix(h, hash_u64((uint64_t)cs->min_stay_ms));
 		h = hash_mix(h, hash_u64((uint64_t)cs->cooldown_ms));
+		h = hash_mix(h, hash_u64((uint64_t)cs->on_error));
 		for (size_t k = 0; k < cs->nsegments; k++)
 			h = mix_text(mix_text(h, &cs->segments[k].name),
 				&cs->segments[k].when);
@@ -270,10 +272,10 @@ build_all(struct build *b)
 }
 
 enum sg_err
-program_create(const struct conf *conf, struct conf_diags *diags,
-	struct program **ret_program)
+program_create_with(const struct conf *conf, const char *const *schemas,
+	struct conf_diags *diags, struct program **ret_program)
 {
-	struct build b = {.diags = diags};
+	struct build b = {.schemas = schemas, .diags = diags};
 	enum sg_err err;
 
 	b.prog = calloc(1, sizeof(*b.prog));
@@ -289,6 +291,13 @@ program_create(const struct conf *conf, struct conf_diags *diags,
 	}
 	*ret_program = b.prog;
 	return SG_OK;
+}
+
+enum sg_err
+program_create(const struct conf *conf, struct conf_diags *diags,
+	struct program **ret_program)
+{
+	return program_create_with(conf, NULL, diags, ret_program);
 }
 
 static void
@@ -334,4 +343,27 @@ program_destroy(struct program *prog)
 	buf_fini(&prog->layout);
 	arena_fini(&prog->arena);
 	free(prog);
+}
+
+const struct type *
+program_input_type(const struct program *prog, uint32_t input)
+{
+	return decode_reader_type(prog->inputs[input].reader);
+}
+
+const char *
+program_name(const struct program *prog, size_t i, const struct type **ret_type)
+{
+	if (i >= prog->nslots)
+		return NULL;
+	*ret_type = prog->slots[i].type;
+	return prog->slots[i].name;
+}
+
+enum sg_err
+program_encode(const struct program *prog, uint32_t input, const char *json,
+	size_t len, struct buf *out, struct sg_fault *why)
+{
+	return file_encode_json(
+		prog->schemas, prog->inputs[input].schema, json, len, out, why);
 }

@@ -6,6 +6,7 @@
 
 struct build {
 	struct program *prog;
+	const char *const *schemas; /* texts by input; NULL: the files */
 	struct conf_diags *diags;
 };
 

@@ -244,31 +244,51 @@ feature_fill(struct build *b, struct program_input *in, uint32_t input,
 }
 
 static enum sg_err
-reader_open(
-	struct build *b, struct program_input *in, const struct conf_input *ci)
+schema_open(struct build *b, struct program_input *in, uint32_t input,
+	struct sg_fault *why)
 {
+	const struct conf_input *ci = &b->prog->conf->inputs[input];
+	const char *text = b->schemas == NULL ? NULL : b->schemas[input];
+
+	if (text != NULL)
+		return decode_schemas_add(b->prog->schemas, ci->name.s, text,
+			strlen(text), -1, &in->schema, why);
+	if (ci->schema.s == NULL)
+		return sg_fault_set(why, SG_BAD_SCHEMA,
+			"input `%s` has no `schema`: how its records are to be "
+			"read",
+			ci->name.s);
+	return decode_schemas_add_path(
+		b->prog->schemas, ci->schema.s, -1, &in->schema, why);
+}
+
+static enum sg_err
+reader_open(struct build *b, struct program_input *in, uint32_t input)
+{
+	const struct conf_input *ci = &b->prog->conf->inputs[input];
 	static const char *const names[] = {
 		"auto", "confluent", "single_object", "bare"};
 	enum decode_framing framing = DECODE_AUTO;
 	struct sg_fault why = {.err = SG_OK};
 	enum sg_err err;
 
-	if (ci->schema.s == NULL)
-		return SG_BAD_CONFIG; /* conf/ has said so */
 	for (size_t i = 0; i < SG_COUNTOF(names); i++) {
 		if (ci->framing.s != NULL &&
 			strcmp(ci->framing.s, names[i]) == 0)
 			framing = (enum decode_framing)i;
 	}
 	in->is_bare = framing == DECODE_BARE;
-	err = decode_schemas_add_path(
-		b->prog->schemas, ci->schema.s, -1, &in->schema, &why);
+	/* conf/ has said so. */
+	if (in->is_bare && ci->schema.s == NULL && b->schemas == NULL)
+		return SG_BAD_CONFIG;
+	err = schema_open(b, in, input, &why);
 	if (err == SG_OK)
 		err = decode_reader_create(b->prog->schemas, in->schema,
 			framing, &in->reader, &why);
 	if (err != SG_OK && err != SG_NOMEM) {
-		conf_diag_at(b->diags, &ci->schema, 0, 0, false, NULL, "%s",
-			why.text);
+		conf_diag_at(b->diags,
+			ci->schema.s == NULL ? &ci->name : &ci->schema, 0, 0,
+			false, NULL, "%s", why.text);
 		return SG_BAD_CONFIG;
 	}
 	return err;
@@ -284,7 +304,7 @@ build_input(struct build *b, uint32_t input)
 
 	in->name = ci->name.s;
 	in->topic = ci->topic.s;
-	err = reader_open(b, in, ci);
+	err = reader_open(b, in, input);
 	if (err != SG_OK)
 		return err;
 	err = declare_paths(b, in);

@@ -31,6 +31,35 @@ declare(struct build *b, enum slot_kind kind, uint32_t index, const char *name,
 	return true;
 }
 
+/* Features that are wrong, or of an input that is, stand for anything: they
+ * were reported, and the rules that read them shall not be as well. */
+static bool
+declare_broken(struct build *b)
+{
+	const struct conf *conf = b->prog->conf;
+
+	for (size_t i = 0; i < conf->ninputs; i++) {
+		const struct conf_input *ci = &conf->inputs[i];
+
+		for (size_t k = 0; k < ci->nfeatures; k++) {
+			const char *name = build_printf(
+				b, "%s.%s", ci->name.s, ci->features[k].name.s);
+			bool is_known = false;
+
+			if (name == NULL)
+				return false;
+			for (size_t n = 0; n < b->prog->nslots; n++)
+				is_known = is_known ||
+					   strcmp(b->prog->slots[n].name,
+						   name) == 0;
+			if (!is_known &&
+				!declare(b, SLOT_FEATURE, 0, name, &type_dyn))
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool
 declare_fixed(struct build *b)
 {
@@ -44,6 +73,8 @@ declare_fixed(struct build *b)
 	for (uint32_t i = 0; i < prog->nfeatures && is_ok; i++)
 		is_ok = declare(b, SLOT_FEATURE, i, prog->feature_defs[i].name,
 			feature_type(prog->features, i));
+	if (is_ok && conf_diags_errors(b->diags) > 0)
+		is_ok = declare_broken(b);
 	for (uint32_t i = 0; i < conf->nscores && is_ok; i++)
 		is_ok = declare(b, SLOT_SCORE, i,
 			build_printf(b, "score.%s", conf->scores[i].name.s),

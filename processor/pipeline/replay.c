@@ -1,61 +1,72 @@
 /*
- * replay.c - files through the pipeline, with the event clock and no store.
+ * replay.c - events through the pipeline, with the event clock and no store.
  *
  * One partition group holds every account. Before an event is folded the clock
  * moves to its time, so that timers between two events fire at their exact
  * instants; changes come out in that order. No clock of the machine is read.
+ *
+ * replay_run() takes its events from files; replay_event() and
+ * replay_advance() are the same machine driven by somebody else.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "group.h"
 #include "rows.h"
+#include "segmentd/hash.h"
 
 struct replay {
 	const struct program *prog;
+	struct replay_opts opts;
 	struct toolbox box;
 	struct group *group;
+	int64_t offsets[INPUTS_MAX]; /* of the next replay_event() */
+	uint64_t events;
+	uint64_t changes;
+	uint64_t suppressed;
+	uint64_t evaluated;
 };
 
 static void
-hand_out(struct replay *rp, const struct replay_opts *opts,
-	struct replay_summary *sum)
+hand_out(struct replay *rp)
 {
 	struct change_list *changes = &rp->box.changes;
 
-	sum->changes += changes->n;
-	for (size_t i = 0; i < changes->n && opts->on_change != NULL; i++)
-		opts->on_change(opts->ctx, &changes->items[i]);
+	rp->changes += changes->n;
+	rp->suppressed += decider_take_suppressed(rp->box.decider);
+	rp->evaluated += decider_take_evaluated(rp->box.decider);
+	for (size_t i = 0; i < changes->n && rp->opts.on_change != NULL; i++)
+		rp->opts.on_change(rp->opts.ctx, &changes->items[i]);
 	changes->n = 0;
 	arena_reset(&rp->box.txn);
 }
 
-/* The clock moves to `at_ms`; what timers decide on the way is handed out. */
-static enum sg_err
-advance(struct replay *rp, int64_t at_ms, const struct replay_opts *opts,
-	struct replay_summary *sum)
+enum sg_err
+replay_advance(struct replay *rp, int64_t at_ms)
 {
 	enum sg_err err = group_advance(rp->group, at_ms, 0);
 
 	if (err == SG_OK)
-		hand_out(rp, opts, sum);
+		hand_out(rp);
 	return err;
 }
 
+/* One record, after the clock has moved to `clock_ms`, or to its event time
+ * (INT64_MIN). */
 static enum sg_err
-take(struct replay *rp, const struct row *row, const struct replay_opts *opts,
-	struct replay_summary *sum, struct sg_fault *why)
+take(struct replay *rp, const struct record *rec, int64_t clock_ms,
+	struct sg_fault *why)
 {
-	struct record rec = rows_record(row);
 	struct group *group = rp->group;
 	struct group_event ge;
 	struct account *acct;
 	enum sg_err err;
 
 	arena_reset(&rp->box.batch);
-	err = group_read(&rp->box, &rec, &ge, why);
+	err = group_read(&rp->box, rec, &ge, why);
 	if (err == SG_OK)
-		err = advance(rp, row->at_ms, opts, sum);
+		err = replay_advance(
+			rp, clock_ms == INT64_MIN ? ge.ev.at_ms : clock_ms);
 	if (err != SG_OK)
 		return err;
 	acct = group_account(group, &ge.ev);
@@ -65,30 +76,75 @@ take(struct replay *rp, const struct row *row, const struct replay_opts *opts,
 	if (err == SG_OK)
 		err = group_decide_touched(group, group->clock_ms, 0);
 	if (err == SG_OK)
-		hand_out(rp, opts, sum);
-	sum->events++;
+		hand_out(rp);
+	rp->events++;
 	return err;
 }
 
-static enum sg_err
-run(struct replay *rp, const struct rows *rows, const struct replay_opts *opts,
-	struct replay_summary *sum, struct sg_fault *why)
+enum sg_err
+replay_event(struct replay *rp, const struct replay_event *event,
+	struct sg_fault *why)
 {
+	struct record rec = {
+		.input = event->input,
+		.offset = rp->offsets[event->input]++,
+		.kafka_ms = event->kafka_ms,
+		.key = event->key,
+		.key_len = event->key == NULL ? 0 : strlen(event->key),
+		.value = event->bytes,
+		.value_len = event->len,
+		.writer = rp->prog->inputs[event->input].schema,
+	};
+
+	return take(rp, &rec, event->clock_ms, why);
+}
+
+static enum sg_err
+run(struct replay *rp, const struct rows *rows, struct sg_fault *why)
+{
+	const struct replay_opts *opts = &rp->opts;
 	int64_t until_ms = opts->until_ms == 0 ? INT64_MAX : opts->until_ms;
 	enum sg_err err = SG_OK;
 
 	for (size_t i = 0; i < rows->n && err == SG_OK; i++) {
+		struct record rec = rows_record(&rows->items[i]);
+
 		if (rows->items[i].at_ms > until_ms)
 			break;
 		if (opts->stop != NULL && atomic_load(opts->stop))
 			return SG_INTERRUPTED;
-		err = take(rp, &rows->items[i], opts, sum, why);
+		err = take(rp, &rec, INT64_MIN, why);
 		if (opts->on_progress != NULL && (i & 1023) == 0)
 			opts->on_progress(opts->ctx, i, rows->n);
 	}
 	if (err == SG_OK && opts->until_ms != 0)
-		err = advance(rp, opts->until_ms, opts, sum);
+		err = replay_advance(rp, opts->until_ms);
 	return err;
+}
+
+enum sg_err
+replay_open(const struct program *program, const struct replay_opts *opts,
+	struct replay **ret_replay)
+{
+	struct replay *rp = calloc(1, sizeof(*rp));
+	enum sg_err err;
+
+	if (rp == NULL)
+		return SG_NOMEM;
+	rp->prog = program;
+	rp->opts = *opts;
+	err = toolbox_init(&rp->box, program);
+	if (err != SG_OK) {
+		free(rp);
+		return err;
+	}
+	err = group_create(&rp->box, 0, &rp->group);
+	if (err != SG_OK) {
+		replay_destroy(rp);
+		return err;
+	}
+	*ret_replay = rp;
+	return SG_OK;
 }
 
 enum sg_err
@@ -96,33 +152,18 @@ replay_run(const struct program *program, const struct replay_opts *opts,
 	struct replay **ret_replay, struct replay_summary *ret_summary,
 	struct sg_fault *why)
 {
-	struct replay *rp = calloc(1, sizeof(*rp));
+	struct replay *rp;
 	struct rows rows = {.n = 0};
-	enum sg_err err;
+	enum sg_err err = replay_open(program, opts, &rp);
 
-	if (rp == NULL)
-		return SG_NOMEM;
 	memset(ret_summary, 0, sizeof(*ret_summary));
-	rp->prog = program;
-	err = toolbox_init(&rp->box, program);
-	if (err != SG_OK) {
-		free(rp);
+	if (err != SG_OK)
 		return err;
-	}
-	err = group_create(&rp->box, 0, &rp->group);
+	err = rows_read(&rp->box, opts, &rows, why);
 	if (err == SG_OK)
-		err = rows_read(&rp->box, opts, &rows, why);
-	if (err == SG_OK)
-		err = run(rp, &rows, opts, ret_summary, why);
+		err = run(rp, &rows, why);
+	replay_sum(rp, ret_summary);
 	ret_summary->bad_rows = rows.bad;
-	if (rp->group != NULL) {
-		ret_summary->accounts = rp->group->accounts.n;
-		ret_summary->clock_ms = rp->group->clock_ms;
-	}
-	for (size_t i = 0; i < program->ninputs; i++) {
-		ret_summary->repeats += rp->box.counts.repeats[i];
-		ret_summary->late += rp->box.counts.late[i];
-	}
 	rows_fini(&rows);
 	if (err != SG_OK) {
 		replay_destroy(rp);
@@ -130,6 +171,49 @@ replay_run(const struct program *program, const struct replay_opts *opts,
 	}
 	*ret_replay = rp;
 	return SG_OK;
+}
+
+void
+replay_sum(const struct replay *rp, struct replay_summary *ret_summary)
+{
+	const struct fold_counts *counts = &rp->box.counts;
+	const uint64_t *errors = decider_rule_errors(rp->box.decider);
+	struct replay_summary sum = {
+		.events = rp->events,
+		.suppressed = rp->suppressed,
+		.evaluated = rp->evaluated,
+		.changes = rp->changes,
+		.accounts = rp->group->accounts.n,
+		.clock_ms = rp->group->clock_ms,
+	};
+
+	for (size_t i = 0; i < rp->prog->ninputs; i++) {
+		sum.repeats += counts->repeats[i];
+		sum.late += counts->late[i];
+		sum.overflows += counts->overflow[i];
+	}
+	for (size_t i = 0; i < rp->prog->nrules; i++)
+		sum.rule_errors += errors[i];
+	*ret_summary = sum;
+}
+
+bool
+replay_value(struct replay *rp, const char *account, size_t i,
+	struct value *ret_value, uint64_t *ret_version)
+{
+	size_t len = strlen(account);
+	struct account *acct = accounts_find(
+		&rp->group->accounts, account, len, hash_bytes(account, len));
+
+	if (acct == NULL)
+		return false;
+	if (ret_version != NULL)
+		*ret_version = acct->ms->version;
+	if (acct->is_gone)
+		return false;
+	decide_view_begin(rp->box.decider, acct, rp->group->clock_ms);
+	*ret_value = decide_view(rp->box.decider, (uint32_t)i);
+	return true;
 }
 
 void
