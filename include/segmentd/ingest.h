@@ -107,8 +107,8 @@ struct ingest_batch {
  * Errors: SG_BROKER_DOWN is not returned while librdkafka is retrying by
  * itself (it is logged, and ingest_is_connected() tells). SG_OPERATOR when an
  * offset is out of range (retention, topic recreated): topic, offset, range;
- * or access is refused. SG_FENCED when another instance has the same
- * group.instance.id. SG_BAD_CONFIG when partition N of one input came without
+ * or access is refused, or another process runs with this instance name.
+ * SG_BAD_CONFIG when partition N of one input came without
  * partition N of the others. What assigned() returned.
  */
 SG_MUSTCHECK enum sg_err

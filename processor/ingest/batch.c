@@ -144,21 +144,6 @@ take_error(struct ingest *in, int input, const rd_kafka_message_t *message,
 	return SG_OK;
 }
 
-static enum sg_err
-check_fatal(const struct ingest *in, struct sg_fault *why)
-{
-	char text[256];
-	rd_kafka_resp_err_t code =
-		rd_kafka_fatal_error(in->rk, text, sizeof(text));
-
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-		return SG_OK;
-	return sg_fault_set(why, SG_FENCED,
-		"instance %s: %s (does another process run with this "
-		"instance name?)",
-		in->instance, text);
-}
-
 /* --- a batch ------------------------------------------------------------ */
 
 static void
@@ -228,9 +213,12 @@ ingest_poll(struct ingest *in, int32_t timeout_ms,
 	if (in->nmessages > 0)
 		atomic_store_explicit(
 			&in->is_down, false, memory_order_relaxed);
-	err = check_fatal(in, why);
-	if (err == SG_OK)
+	if (consumer_is_dead(in)) {
+		release(in);
+		err = consumer_revive(in, why);
+	} else {
 		err = rebalance_if_due(in, why);
+	}
 	for (size_t i = 0; err == SG_OK && i < in->nmessages; i++)
 		err = take_message(in, in->messages[i], &batch, why);
 	if (err == SG_OK)

@@ -58,6 +58,7 @@ struct ingest {
 	 * revocation. */
 	rd_kafka_topic_partition_list_t *coming;
 	int64_t probe_at_us;
+	int64_t lost_at_us;   /* contact or groups were lost; 0: never */
 	_Atomic bool is_down; /* another thread may ask */
 	bool is_rebalancing;
 	bool is_assigning; /* inside assigned() */
@@ -72,6 +73,11 @@ consumer_new(const struct ingest *in, const struct consumer_prop *props,
 	struct sg_fault *why);
 void
 consumer_probe(struct ingest *in);
+/* Has librdkafka given up on the member? Then nothing but reviving it helps. */
+bool
+consumer_is_dead(const struct ingest *in);
+SG_MUSTCHECK enum sg_err
+consumer_revive(struct ingest *in, struct sg_fault *why);
 
 /* rebalance.c */
 void

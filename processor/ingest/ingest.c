@@ -30,6 +30,7 @@
 #define PROBE_PAUSE_US INT64_C(500000)
 #define PROBE_WAIT_MS 50
 #define CLOSE_STEP_MS 50
+#define LOST_LATELY_US INT64_C(60000000)
 
 /* Every handle has these; a user's property comes first where it may. */
 static const struct consumer_prop common_props[] = {
@@ -80,6 +81,7 @@ on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 	(void)rk;
 	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
 		atomic_store_explicit(&in->is_down, true, memory_order_relaxed);
+		in->lost_at_us = clock_mono_us();
 		SG_LOG(LOG_WARN, "kafka_down", LOG_STR("text", text));
 	}
 }
@@ -253,6 +255,20 @@ subscribe(struct ingest *in, struct sg_fault *why)
 	return SG_OK;
 }
 
+static enum sg_err
+open_member(struct ingest *in, struct sg_fault *why)
+{
+	enum sg_err err;
+
+	err = consumer_new(
+		in, member_props, SG_COUNTOF(member_props), in, &in->rk, why);
+	if (err != SG_OK)
+		return err;
+	(void)rd_kafka_poll_set_consumer(in->rk);
+	in->queue = rd_kafka_queue_get_consumer(in->rk);
+	return subscribe(in, why);
+}
+
 enum sg_err
 ingest_open(const struct ingest_opts *opts, const struct ingest_events *events,
 	struct ingest **ret_ingest, struct sg_fault *why)
@@ -332,27 +348,38 @@ leave(struct ingest *in, int32_t timeout_ms)
 }
 
 static void
-close_handles(struct ingest *in, int32_t timeout_ms)
+close_member(struct ingest *in)
 {
-	bool is_left = true;
+	bool is_left = in->rk == NULL || rd_kafka_consumer_closed(in->rk) != 0;
 
-	for (size_t i = 0; i < in->nmessages; i++)
-		rd_kafka_message_destroy(in->messages[i]);
-	in->nmessages = 0;
-	if (in->rk != NULL) {
-		in->is_closing = true;
-		if (in->queue != NULL && timeout_ms > 0)
-			leave(in, timeout_ms);
-		is_left = rd_kafka_consumer_closed(in->rk) != 0;
-	}
 	if (in->queue != NULL)
 		rd_kafka_queue_destroy(in->queue);
-	for (uint32_t i = 0; i < in->ntopics; i++)
+	in->queue = NULL;
+	for (uint32_t i = 0; i < in->ntopics; i++) {
 		if (in->rkts[i] != NULL)
 			rd_kafka_topic_destroy(in->rkts[i]);
+		in->rkts[i] = NULL;
+	}
+	if (in->coming != NULL)
+		rd_kafka_topic_partition_list_destroy(in->coming);
+	in->coming = NULL;
+	in->is_rebalancing = false;
 	if (in->rk != NULL)
 		rd_kafka_destroy_flags(in->rk,
 			is_left ? 0 : RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	in->rk = NULL;
+}
+
+static void
+close_handles(struct ingest *in, int32_t timeout_ms)
+{
+	for (size_t i = 0; i < in->nmessages; i++)
+		rd_kafka_message_destroy(in->messages[i]);
+	in->nmessages = 0;
+	in->is_closing = true;
+	if (in->queue != NULL && timeout_ms > 0)
+		leave(in, timeout_ms);
+	close_member(in);
 	if (in->asker != NULL)
 		rd_kafka_destroy_flags(
 			in->asker, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
@@ -381,10 +408,43 @@ ingest_close(struct ingest *in, int32_t timeout_ms)
 	free(in->messages);
 	free(in->records);
 	free(in->ends);
-	if (in->coming != NULL)
-		rd_kafka_topic_partition_list_destroy(in->coming);
 	arena_fini(&in->headers);
 	free(in);
+}
+
+/* --- a member that cannot go on ------------------------------------------ */
+
+bool
+consumer_is_dead(const struct ingest *in)
+{
+	return rd_kafka_fatal_error(in->rk, NULL, 0) !=
+	       RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/*
+ * The coordinator said that another member has our instance name. After the
+ * broker was away for longer than the session, that other is ourselves: we
+ * join anew, and a heartbeat of before, still on its way, is answered with
+ * this. librdkafka gives up for good then; so begin with a new handle. When
+ * contact was not lost, it is true.
+ */
+enum sg_err
+consumer_revive(struct ingest *in, struct sg_fault *why)
+{
+	char text[256];
+
+	(void)rd_kafka_fatal_error(in->rk, text, sizeof(text));
+	consumer_let_go(in);
+	if (in->lost_at_us == 0 ||
+		clock_mono_us() - in->lost_at_us > LOST_LATELY_US)
+		return sg_fault_set(why, SG_OPERATOR,
+			"instance %s: %s (another process runs with this "
+			"instance name)",
+			in->instance, text);
+	SG_LOG(LOG_WARN, "consumer_reopened", LOG_STR("instance", in->instance),
+		LOG_STR("text", text));
+	close_member(in);
+	return open_member(in, why);
 }
 
 /* --- is the broker there ------------------------------------------------ */

@@ -197,14 +197,15 @@ revoke(struct ingest *in)
 {
 	/* A fenced instance has lost its groups, though librdkafka revokes
 	 * them as if it had not. */
-	bool is_lost = rd_kafka_assignment_lost(in->rk) != 0 ||
-		       rd_kafka_fatal_error(in->rk, NULL, 0) !=
-			       RD_KAFKA_RESP_ERR_NO_ERROR;
+	bool is_dead = consumer_is_dead(in);
+	bool is_lost = is_dead || rd_kafka_assignment_lost(in->rk) != 0;
 	size_t n = 0;
 
 	for (int32_t i = 0; i < in->ngroups; i++)
 		if (in->groups[i].is_assigned)
 			in->numbers[n++] = i;
+	if (is_lost && !is_dead)
+		in->lost_at_us = clock_mono_us();
 	if (n == 0)
 		return;
 	SG_LOG(LOG_INFO, "revoked", LOG_STR("instance", in->instance),

@@ -312,8 +312,8 @@ one_instance_name_has_one_owner(void **state)
 	RIG_UNTIL(&b, b.nassigned == 1);
 	while (err == SG_OK && clock_mono_us() < until)
 		err = ingest_poll(a.in, 100, &batch, &why);
-	assert_int_equal(err, SG_FENCED);
-	assert_non_null(strstr(why.text, "instance"));
+	assert_int_equal(err, SG_OPERATOR);
+	assert_non_null(strstr(why.text, "another process"));
 	ingest_close(a.in, 10000);
 	assert_int_equal(a.nlost, 1);
 	ingest_close(b.in, 10000);
