@@ -1,5 +1,7 @@
 /* args.c - options that several verbs share, and the configuration. */
+#include <errno.h>
 #include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -13,6 +15,9 @@ static const struct option longs[] = {
 	{"output", required_argument, NULL, 'o'},
 	{"accept-loss", no_argument, NULL, 'L'},
 	{"keep", no_argument, NULL, 'k'},
+	{"fast", no_argument, NULL, 'f'},
+	{"accounts", required_argument, NULL, 'a'},
+	{"seed", required_argument, NULL, 'r'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -34,7 +39,10 @@ bit_of(int c)
 	case 'L':
 		return CLI_ACCEPT_LOSS;
 	case 'k':
-		return CLI_KEEP;
+	case 'f':
+	case 'a':
+	case 'r':
+		return CLI_DEMO;
 	default:
 		return 0;
 	}
@@ -75,6 +83,23 @@ take_output(const char *verb, const char *text, struct cli_args *args)
 	return false;
 }
 
+/* A whole number from 1. */
+static bool
+take_number(const char *verb, const char *text, uint64_t *ret_n)
+{
+	char *end;
+
+	errno = 0;
+	*ret_n = strtoull(text, &end, 10);
+	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 &&
+		*ret_n > 0)
+		return true;
+	(void)fprintf(stderr,
+		"segmentd %s: `%s` is not a whole number from 1\n", verb,
+		text);
+	return false;
+}
+
 static bool
 take_one(const char *verb, int c, struct cli_args *args)
 {
@@ -102,6 +127,13 @@ take_one(const char *verb, int c, struct cli_args *args)
 	case 'k':
 		args->is_kept = true;
 		return true;
+	case 'f':
+		args->is_fast = true;
+		return true;
+	case 'a':
+		return take_number(verb, optarg, &args->naccounts);
+	case 'r':
+		return take_number(verb, optarg, &args->seed);
 	default:
 		return false;
 	}

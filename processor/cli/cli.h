@@ -50,6 +50,9 @@ struct cli_args {
 	bool has_output;
 	bool is_loss_accepted; /* --accept-loss */
 	bool is_kept;	       /* --keep (demo) */
+	bool is_fast;	       /* --fast (demo) */
+	uint64_t naccounts;    /* --accounts (demo); 0: not given */
+	uint64_t seed;	       /* --seed (demo); 0: not given */
 };
 
 /* Which of them a verb takes. */
@@ -60,7 +63,7 @@ enum cli_option {
 	CLI_UNTIL = 1 << 3,
 	CLI_OUTPUT = 1 << 4,
 	CLI_ACCEPT_LOSS = 1 << 5,
-	CLI_KEEP = 1 << 6,
+	CLI_DEMO = 1 << 6, /* --keep, --fast, --accounts, --seed */
 };
 
 /*
