@@ -189,4 +189,70 @@ replay_members(const struct replay *replay,
 		uint64_t naccounts),
 	void *ctx);
 
+/* --- why ---------------------------------------------------------------- */
+
+/* A value a clause read, as text; `name` as in the configuration. */
+struct explain_value {
+	const char *name;
+	const char *text;
+};
+
+enum explain_result { EXPLAIN_FALSE, EXPLAIN_TRUE, EXPLAIN_ERROR };
+
+/* One rule of a segmentation. */
+struct explain_clause {
+	const char *rule;   /* "touch.high", "busy.enter" */
+	const char *source; /* "" for a default */
+	enum explain_result result;
+	const char *error; /* of EXPLAIN_ERROR; else NULL */
+	int64_t valid_until_ms;
+	const struct explain_value *values;
+	size_t nvalues;
+};
+
+struct explain_segmentation {
+	const char *name;
+	const char *segment; /* where it is; NULL: none yet */
+	int64_t since_ms;    /* 0: never decided */
+	const char *target;  /* where the rules want it; NULL: none */
+	bool is_held;	     /* a rule failed, or a stay or cooldown holds */
+	const char *held_by; /* "error", "min_stay", "cooldown"; NULL */
+	int64_t held_until_ms;
+	int64_t next_ms; /* may change then with no event; AT_NEVER */
+	const struct explain_clause *clauses;
+	size_t nclauses;
+};
+
+struct explanation {
+	const char *account;
+	uint64_t account_version;
+	int64_t at_ms;
+	int64_t updated_ms;
+	bool is_deleted;
+	bool has_renewal;
+	int64_t renewal_date_ms;
+	int64_t days_left;
+	const struct explain_segmentation *segmentations;
+	size_t nsegmentations;
+	const struct explain_value *values; /* everything rules could read */
+	size_t nvalues;
+};
+
+struct arena;
+
+/*
+ * Explain an account as it stands in Redis, at an instant.
+ * Errors: those of the store; SG_NO_ACCOUNT when there is none of that id.
+ */
+SG_MUSTCHECK enum sg_err
+pipeline_explain(const struct program *program, const char *account,
+	int64_t at_ms, struct arena *arena, struct explanation *ret_explanation,
+	struct sg_fault *why);
+
+/* The same of an account of a replay, at its clock. */
+SG_MUSTCHECK enum sg_err
+replay_explain(const struct replay *replay, const char *account,
+	struct arena *arena, struct explanation *ret_explanation,
+	struct sg_fault *why);
+
 #endif

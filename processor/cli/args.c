@@ -12,6 +12,7 @@ static const struct option longs[] = {
 	{"set", required_argument, NULL, 's'},
 	{"input", required_argument, NULL, 'i'},
 	{"until", required_argument, NULL, 'u'},
+	{"at", required_argument, NULL, 't'},
 	{"output", required_argument, NULL, 'o'},
 	{"accept-loss", no_argument, NULL, 'L'},
 	{"keep", no_argument, NULL, 'k'},
@@ -34,6 +35,8 @@ bit_of(int c)
 		return CLI_INPUT;
 	case 'u':
 		return CLI_UNTIL;
+	case 't':
+		return CLI_AT;
 	case 'o':
 		return CLI_OUTPUT;
 	case 'L':
@@ -95,8 +98,7 @@ take_number(const char *verb, const char *text, uint64_t *ret_n)
 		*ret_n > 0)
 		return true;
 	(void)fprintf(stderr,
-		"segmentd %s: `%s` is not a whole number from 1\n", verb,
-		text);
+		"segmentd %s: `%s` is not a whole number from 1\n", verb, text);
 	return false;
 }
 
@@ -119,6 +121,8 @@ take_one(const char *verb, int c, struct cli_args *args)
 		return true;
 	case 'u':
 		return take_time(verb, optarg, &args->until_ms);
+	case 't':
+		return take_time(verb, optarg, &args->at_ms);
 	case 'o':
 		return take_output(verb, optarg, args);
 	case 'L':
@@ -167,12 +171,18 @@ cli_parse(int argc, char **argv, unsigned options, const char *usage,
 			return false;
 		}
 	}
+	if (optind < argc && (options & CLI_OPERAND) != 0)
+		ret_args->operand = argv[optind++];
 	if (optind < argc && (options & CLI_CONFIG_OPERAND) != 0 &&
 		ret_args->config == NULL)
 		ret_args->config = argv[optind++];
 	if (optind < argc) {
 		(void)fprintf(stderr, "segmentd %s: what is `%s`?\n%s", verb,
 			argv[optind], usage);
+		return false;
+	}
+	if ((options & CLI_OPERAND) != 0 && ret_args->operand == NULL) {
+		(void)fputs(usage, stderr);
 		return false;
 	}
 	if ((options & CLI_CONFIG) != 0 && ret_args->config == NULL) {

@@ -24,6 +24,7 @@
 	VERB(run, "Run the daemon")                                            \
 	VERB(check, "Check a configuration, without a broker")                 \
 	VERB(backtest, "Replay files: which changes would there be")           \
+	VERB(explain, "Say why an account is where it is")                     \
 	VERB(load, "Produce files to the input topics")                        \
 	VERB(eval, "Evaluate one expression")
 
@@ -45,7 +46,9 @@ struct cli_args {
 	size_t nsets;
 	const char *inputs[CLI_INPUTS_MAX]; /* --input NAME=FILE */
 	size_t ninputs;
-	int64_t until_ms; /* --until TIME; 0: none */
+	int64_t until_ms;    /* --until TIME; 0: none */
+	int64_t at_ms;	     /* --at TIME; 0: none */
+	const char *operand; /* a verb's own operand: an account */
 	enum cli_output output;
 	bool has_output;
 	bool is_loss_accepted; /* --accept-loss */
@@ -63,7 +66,9 @@ enum cli_option {
 	CLI_UNTIL = 1 << 3,
 	CLI_OUTPUT = 1 << 4,
 	CLI_ACCEPT_LOSS = 1 << 5,
-	CLI_DEMO = 1 << 6, /* --keep, --fast, --accounts, --seed */
+	CLI_AT = 1 << 7,
+	CLI_OPERAND = 1 << 8, /* one operand, needed */
+	CLI_DEMO = 1 << 6,    /* --keep, --fast, --accounts, --seed */
 };
 
 /*

@@ -334,39 +334,62 @@ target_tag(struct decider *d, const struct program_segmentation *seg,
 	return SEAT_NONE;
 }
 
-static int16_t
-target_renewal(struct decider *d, const struct program_segmentation *seg,
-	struct account *acct, int64_t *until_ms, bool *ret_is_date_moved)
+/* What the renewal date comes to. */
+struct renewal_look {
+	int16_t window; /* or TARGET_HOLD: it failed */
+	bool has_date;
+	int64_t date_ms;
+};
+
+static struct renewal_look
+look_renewal(struct decider *d, const struct program_segmentation *seg,
+	int64_t *until_ms)
 {
 	struct cel_result res = decide_eval(d, d->prog->renewal_date);
-	struct membership *ms = acct->ms;
+	struct renewal_look look = {.window = SEAT_NONE};
 	struct renewal_state state;
 	const struct tz *tz;
-	int64_t zone_until, date_ms;
-	bool has_date = res.value.kind == VALUE_TIMESTAMP;
+	int64_t zone_until;
 
-	*ret_is_date_moved = false;
 	if (res.valid_until_ms < *until_ms)
 		*until_ms = res.valid_until_ms;
-	if (!has_date && res.value.kind != VALUE_NULL &&
-		res.value.kind != VALUE_ABSENT) {
-		d->rule_errors[seg->first_rule]++;
-		return TARGET_HOLD;
+	look.has_date = res.value.kind == VALUE_TIMESTAMP;
+	if (!look.has_date) {
+		if (res.value.kind != VALUE_NULL &&
+			res.value.kind != VALUE_ABSENT) {
+			d->rule_errors[seg->first_rule]++;
+			look.window = TARGET_HOLD;
+		}
+		return look;
 	}
-	date_ms = has_date ? value_to_ms(res.value) : 0;
-	*ret_is_date_moved = has_date != ms->has_renewal ||
-			     (has_date && date_ms != ms->renewal_date_ms);
-	ms->has_renewal = has_date;
-	ms->renewal_date_ms = date_ms;
-	if (!has_date)
-		return SEAT_NONE;
+	look.date_ms = value_to_ms(res.value);
 	tz = decide_zone(d, &zone_until);
-	renewal_at(&d->prog->renewal_def, tz, date_ms, d->now_ms, &state);
+	renewal_at(&d->prog->renewal_def, tz, look.date_ms, d->now_ms, &state);
 	if (state.window_until_ms < *until_ms)
 		*until_ms = state.window_until_ms;
 	if (zone_until < *until_ms)
 		*until_ms = zone_until;
-	return state.window;
+	look.window = state.window;
+	return look;
+}
+
+/* The same, with the date remembered. */
+static int16_t
+target_renewal(struct decider *d, const struct program_segmentation *seg,
+	struct account *acct, int64_t *until_ms, bool *ret_is_date_moved)
+{
+	struct renewal_look look = look_renewal(d, seg, until_ms);
+	struct membership *ms = acct->ms;
+
+	*ret_is_date_moved = false;
+	if (look.window == TARGET_HOLD)
+		return TARGET_HOLD;
+	*ret_is_date_moved =
+		look.has_date != ms->has_renewal ||
+		(look.has_date && look.date_ms != ms->renewal_date_ms);
+	ms->has_renewal = look.has_date;
+	ms->renewal_date_ms = look.date_ms;
+	return look.window;
 }
 
 /* --- one segmentation --------------------------------------------------- */
@@ -539,8 +562,29 @@ decide_view(struct decider *d, uint32_t slot)
 	return v;
 }
 
+struct decide_outlook
+decide_outlook(struct decider *d, const struct account *acct, size_t i)
+{
+	const struct program_segmentation *seg = &d->prog->segmentations[i];
+	const struct seat *seat = &acct->ms->seats[i];
+	struct decide_outlook look = {.until_ms = AT_NEVER};
+
+	if (acct->is_gone)
+		look.target = SEAT_NONE;
+	else if (seg->is_renewal)
+		look.target = look_renewal(d, seg, &look.until_ms).window;
+	else if (seg->when != NULL)
+		look.target = target_exclusive(d, seg, &look.until_ms);
+	else
+		look.target = target_tag(d, seg, seat->segment, &look.until_ms);
+	look.step = seat_step(&d->prog->defs[i], seat, look.target, d->now_ms);
+	if (look.step.wake_ms < look.until_ms)
+		look.until_ms = look.step.wake_ms;
+	return look;
+}
+
 double
-decide_priority(struct decider *d, struct account *acct, int64_t now_ms)
+decide_priority(struct decider *d, const struct account *acct, int64_t now_ms)
 {
 	struct cel_result res;
 
@@ -561,7 +605,7 @@ decide_priority(struct decider *d, struct account *acct, int64_t now_ms)
 }
 
 bool
-decide_days_left(struct decider *d, struct account *acct, int64_t now_ms,
+decide_days_left(struct decider *d, const struct account *acct, int64_t now_ms,
 	int64_t *ret_days)
 {
 	struct renewal_state state;

@@ -58,13 +58,25 @@ decide_view_begin(
 struct value
 decide_view(struct decider *decider, uint32_t slot);
 
+/* What the rules want of one segmentation now, without moving anything: after
+ * decide_view_begin(). */
+struct decide_outlook {
+	int16_t target; /* a segment, SEAT_NONE or TARGET_HOLD */
+	struct seat_step step;
+	int64_t until_ms; /* it may differ then */
+};
+struct decide_outlook
+decide_outlook(struct decider *decider, const struct account *acct,
+	size_t segmentation);
+
 /* The renewal priority; NaN when there is none. */
 double
-decide_priority(struct decider *decider, struct account *acct, int64_t now_ms);
+decide_priority(
+	struct decider *decider, const struct account *acct, int64_t now_ms);
 /* Days left to the renewal; false when there is no date. */
 bool
-decide_days_left(struct decider *decider, struct account *acct, int64_t now_ms,
-	int64_t *ret_days);
+decide_days_left(struct decider *decider, const struct account *acct,
+	int64_t now_ms, int64_t *ret_days);
 
 /* Counters since the last call: expressions evaluated, moves suppressed, and
  * by rule those that failed. */

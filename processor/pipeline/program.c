@@ -300,6 +300,28 @@ program_create(const struct conf *conf, struct conf_diags *diags,
 	return program_create_with(conf, NULL, diags, ret_program);
 }
 
+static const char *
+text_or_null(const struct conf_text *text)
+{
+	return text->s == NULL || text->len == 0 ? NULL : text->s;
+}
+
+struct store_opts
+program_store_opts(const struct program *prog)
+{
+	const struct conf_options *opt = &prog->conf->opt;
+
+	return (struct store_opts){
+		.url = opt->redis_url.s,
+		.user = text_or_null(&opt->redis_user),
+		.password = text_or_null(&opt->redis_password),
+		.prefix = opt->redis_prefix.s,
+		.layout = (enum store_layout)opt->redis_layout,
+		.connect_timeout_ms = (int32_t)opt->redis_connect_timeout_ms,
+		.command_timeout_ms = (int32_t)opt->redis_command_timeout_ms,
+	};
+}
+
 static void
 input_fini(struct program_input *in)
 {

@@ -134,4 +134,8 @@ struct program {
 	struct buf layout;
 };
 
+/* How its Redis is reached. Valid until: the program goes. */
+struct store_opts
+program_store_opts(const struct program *prog);
+
 #endif

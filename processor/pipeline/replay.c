@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain.h"
 #include "group.h"
 #include "rows.h"
 #include "segmentd/hash.h"
@@ -224,6 +225,22 @@ replay_destroy(struct replay *rp)
 	group_destroy(rp->group);
 	toolbox_fini(&rp->box);
 	free(rp);
+}
+
+enum sg_err
+replay_explain(const struct replay *rp, const char *account,
+	struct arena *arena, struct explanation *ret_explanation,
+	struct sg_fault *why)
+{
+	size_t len = strlen(account);
+	const struct account *acct = accounts_find(
+		&rp->group->accounts, account, len, hash_bytes(account, len));
+
+	if (acct == NULL)
+		return sg_fault_set(why, SG_NO_ACCOUNT,
+			"no event is about an account of that id");
+	return explain_account(
+		rp->prog, acct, rp->group->clock_ms, arena, ret_explanation);
 }
 
 static uint64_t

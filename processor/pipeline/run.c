@@ -131,15 +131,7 @@ fill_engine(struct engine *engine, const char **topics, char *host,
 			[PUBLISH_REJECTS] = opt->topic_rejects.s},
 		.source = source,
 	};
-	engine->store = (struct store_opts){
-		.url = opt->redis_url.s,
-		.user = text_or_null(&opt->redis_user),
-		.password = text_or_null(&opt->redis_password),
-		.prefix = opt->redis_prefix.s,
-		.layout = (enum store_layout)opt->redis_layout,
-		.connect_timeout_ms = (int32_t)opt->redis_connect_timeout_ms,
-		.command_timeout_ms = (int32_t)opt->redis_command_timeout_ms,
-	};
+	engine->store = program_store_opts(engine->prog);
 	engine->instance = text_or_null(&opt->instance);
 	if (engine->instance == NULL) {
 		if (gethostname(host, host_cap) != 0)

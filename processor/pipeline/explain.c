@@ -1,0 +1,320 @@
+/*
+ * explain.c - why an account is where it is.
+ *
+ * Every clause of every segmentation is evaluated, also those that a decision
+ * would not look at, against the account as it stands. Seats are read, never
+ * moved: what segments say of each other is what they are, not what they would
+ * become.
+ */
+#include "explain.h"
+
+#include <string.h>
+
+#include "decide_private.h"
+#include "segmentd/clock.h"
+#include "segmentd/hash.h"
+#include "segmentd/store.h"
+
+#define TEXT_BYTES_MAX 65536
+
+struct explainer {
+	const struct program *prog;
+	struct decider *d;
+	const struct account *acct;
+	struct arena *arena;
+	bool is_failed;
+};
+
+static const char *
+slot_text(struct explainer *ex, uint32_t slot)
+{
+	struct value v = decide_view(ex->d, slot);
+	struct buf text;
+	char *copy;
+
+	buf_init(&text, TEXT_BYTES_MAX);
+	if (v.kind == VALUE_ERROR)
+		buf_printf(&text, "error: %s", v.as.s);
+	else if (v.kind == VALUE_ABSENT)
+		buf_put_str(&text, "(none)");
+	else
+		value_to_text(v, ex->prog->slots[slot].type, &text);
+	copy = text.is_failed ? arena_copy(ex->arena, "(long)", 6)
+			      : arena_copy(ex->arena, text.bytes, text.len);
+	buf_fini(&text);
+	if (copy == NULL)
+		ex->is_failed = true;
+	return copy;
+}
+
+static const struct explain_value *
+values_of(struct explainer *ex, const uint32_t *slots, size_t n)
+{
+	struct explain_value *values =
+		arena_array(ex->arena, n + 1, sizeof(*values));
+
+	if (values == NULL) {
+		ex->is_failed = true;
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		values[i].name = ex->prog->slots[slots[i]].name;
+		values[i].text = slot_text(ex, slots[i]);
+	}
+	return values;
+}
+
+static void
+explain_clause(struct explainer *ex, const char *rule,
+	const struct cel_prog *prog, struct explain_clause *ret)
+{
+	const uint32_t *slots;
+	struct cel_result res;
+
+	*ret = (struct explain_clause){.rule = rule,
+		.source = "",
+		.result = EXPLAIN_TRUE,
+		.valid_until_ms = AT_NEVER};
+	if (prog == NULL)
+		return; /* a default always holds */
+	ret->source = cel_prog_source(prog);
+	res = decide_eval(ex->d, prog);
+	ret->valid_until_ms = res.valid_until_ms;
+	if (res.value.kind == VALUE_BOOL) {
+		ret->result = res.value.as.b ? EXPLAIN_TRUE : EXPLAIN_FALSE;
+	} else {
+		ret->result = EXPLAIN_ERROR;
+		ret->error = res.value.kind == VALUE_ERROR ? res.value.as.s
+							   : "not a boolean";
+		ret->error =
+			arena_copy(ex->arena, ret->error, strlen(ret->error));
+		ex->is_failed = ex->is_failed || ret->error == NULL;
+	}
+	slots = cel_prog_slots(prog, &ret->nvalues);
+	ret->values = values_of(ex, slots, ret->nvalues);
+}
+
+static void
+explain_renewal(struct explainer *ex, struct explain_clause *ret)
+{
+	const struct cel_prog *prog = ex->prog->renewal_date;
+	struct cel_result res = decide_eval(ex->d, prog);
+	const uint32_t *slots = cel_prog_slots(prog, &ret->nvalues);
+
+	ret->rule = "renewal.date";
+	ret->source = cel_prog_source(prog);
+	ret->valid_until_ms = res.valid_until_ms;
+	ret->result = res.value.kind == VALUE_TIMESTAMP ? EXPLAIN_TRUE
+							: EXPLAIN_FALSE;
+	if (res.value.kind == VALUE_ERROR) {
+		ret->result = EXPLAIN_ERROR;
+		ret->error = arena_copy(
+			ex->arena, res.value.as.s, strlen(res.value.as.s));
+	}
+	ret->values = values_of(ex, slots, ret->nvalues);
+}
+
+static void
+explain_hold(const struct segmentation_def *def, const struct seat *seat,
+	const struct decide_outlook *look, struct explain_segmentation *ret)
+{
+	ret->is_held = look->target == TARGET_HOLD || look->step.is_suppressed;
+	if (!ret->is_held)
+		return;
+	ret->held_until_ms = look->step.wake_ms;
+	if (look->target == TARGET_HOLD) {
+		ret->held_by = "error";
+		ret->held_until_ms = AT_NEVER;
+	} else if (seat->segment != SEAT_NONE && def->min_stay_ms > 0) {
+		ret->held_by = "min_stay";
+	} else {
+		ret->held_by = "cooldown";
+	}
+}
+
+static void
+explain_segmentation(
+	struct explainer *ex, size_t i, struct explain_segmentation *ret)
+{
+	const struct program_segmentation *seg = &ex->prog->segmentations[i];
+	const struct segmentation_def *def = &ex->prog->defs[i];
+	const struct seat *seat = &ex->acct->ms->seats[i];
+	struct explain_clause *clauses =
+		arena_array(ex->arena, seg->nrules + 1, sizeof(*clauses));
+	struct decide_outlook look = decide_outlook(ex->d, ex->acct, i);
+	size_t n = 0;
+
+	*ret = (struct explain_segmentation){
+		.name = def->name,
+		.segment = seat_name(def, seat->segment),
+		.since_ms = seat->since_ms,
+		.target = look.target == TARGET_HOLD
+				  ? NULL
+				  : seat_name(def, look.target),
+		.next_ms = look.until_ms,
+	};
+	explain_hold(def, seat, &look, ret);
+	if (clauses == NULL) {
+		ex->is_failed = true;
+		return;
+	}
+	memset(clauses, 0, (seg->nrules + 1) * sizeof(*clauses));
+	if (seg->is_renewal) {
+		explain_renewal(ex, &clauses[n++]);
+	} else if (seg->when != NULL) {
+		for (; n < seg->nrules; n++)
+			explain_clause(ex, seg->rule_names[n], seg->when[n],
+				&clauses[n]);
+	} else {
+		explain_clause(ex, seg->rule_names[0], seg->enter, clauses);
+		n = 1;
+		if (seg->exit != NULL)
+			explain_clause(ex, seg->rule_names[1], seg->exit,
+				&clauses[n++]);
+	}
+	ret->clauses = clauses;
+	ret->nclauses = n;
+}
+
+static void
+explain_all(struct explainer *ex, struct explanation *ret)
+{
+	size_t n = ex->prog->nsegmentations;
+	struct explain_segmentation *list =
+		arena_array(ex->arena, n + 1, sizeof(*list));
+	uint32_t *slots =
+		arena_array(ex->arena, ex->prog->nslots + 1, sizeof(*slots));
+
+	if (list == NULL || slots == NULL) {
+		ex->is_failed = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		explain_segmentation(ex, i, &list[i]);
+	ret->segmentations = list;
+	ret->nsegmentations = n;
+	for (uint32_t i = 0; i < ex->prog->nslots; i++)
+		slots[i] = i;
+	ret->values = values_of(ex, slots, ex->prog->nslots);
+	ret->nvalues = ex->prog->nslots;
+}
+
+enum sg_err
+explain_account(const struct program *prog, const struct account *acct,
+	int64_t at_ms, struct arena *arena, struct explanation *ret)
+{
+	struct explainer ex = {.prog = prog, .acct = acct, .arena = arena};
+	enum sg_err err = decider_create(prog, &ex.d);
+
+	if (err != SG_OK)
+		return err;
+	memset(ret, 0, sizeof(*ret));
+	ret->account = arena_copy(arena, acct->id, acct->id_len);
+	ret->account_version = acct->ms->version;
+	ret->at_ms = at_ms;
+	ret->updated_ms = acct->touched_ms;
+	ret->is_deleted = acct->is_gone;
+	ret->has_renewal = prog->renewal >= 0 && acct->ms->has_renewal;
+	ret->renewal_date_ms = acct->ms->renewal_date_ms;
+	(void)decide_days_left(ex.d, acct, at_ms, &ret->days_left);
+	decide_view_begin(ex.d, acct, at_ms);
+	explain_all(&ex, ret);
+	decider_destroy(ex.d);
+	return ex.is_failed || ret->account == NULL ? SG_NOMEM : SG_OK;
+}
+
+/* --- from Redis --------------------------------------------------------- */
+
+/* The partition group that a state was written by: its layouts are there. */
+static int32_t
+group_of(const struct store_blob *blob)
+{
+	struct buf_reader rd;
+	uint64_t group;
+
+	buf_reader_init(&rd, blob->bytes, blob->len);
+	(void)buf_get_u8(&rd);
+	(void)buf_get_u32(&rd);
+	group = buf_get_varint(&rd);
+	return rd.is_bad || group > INT32_MAX ? 0 : (int32_t)group;
+}
+
+static enum sg_err
+read_state(const struct program *prog, const struct store_blob *blob,
+	const struct store_meta *meta, struct arena *arena,
+	struct account *acct, struct sg_fault *why)
+{
+	struct snapshot_layout *layouts =
+		arena_array(arena, meta->nlayouts + 1, sizeof(*layouts));
+	enum sg_err err = layouts == NULL ? SG_NOMEM : SG_OK;
+	size_t n = 0;
+
+	for (size_t i = 0; i < meta->nlayouts && err == SG_OK; i++) {
+		const struct store_layout_entry *entry = &meta->layouts[i];
+
+		if (entry->hash == prog->layout_hash)
+			continue;
+		err = snapshot_layout_read(prog, entry->hash, entry->bytes,
+			entry->len, &layouts[n], why);
+		n += err == SG_OK;
+	}
+	if (err == SG_OK)
+		err = snapshot_read(
+			prog, layouts, n, blob->bytes, blob->len, acct, why);
+	for (size_t i = 0; i < n; i++)
+		snapshot_layout_fini(&layouts[i]);
+	return err;
+}
+
+static enum sg_err
+fetch(const struct program *prog, struct store *store, const char *account,
+	struct arena *arena, struct account *acct, struct sg_fault *why)
+{
+	struct store_blob blob = {NULL, 0};
+	struct store_meta meta = {.nlayouts = 0};
+	enum sg_err err;
+
+	err = store_peek(store, 0, account, arena, &blob, NULL, why);
+	if (err == SG_OK && blob.bytes == NULL)
+		return sg_fault_set(
+			why, SG_NO_ACCOUNT, "Redis has no account of that id");
+	if (err == SG_OK)
+		err = store_peek(store, group_of(&blob), account, arena, &blob,
+			&meta, why);
+	if (err == SG_OK && blob.bytes == NULL)
+		return sg_fault_set(why, SG_NO_ACCOUNT,
+			"Redis has no account of that id any more");
+	if (err == SG_OK)
+		err = read_state(prog, &blob, &meta, arena, acct, why);
+	return err;
+}
+
+enum sg_err
+pipeline_explain(const struct program *prog, const char *account, int64_t at_ms,
+	struct arena *arena, struct explanation *ret_explanation,
+	struct sg_fault *why)
+{
+	struct store_opts opts = program_store_opts(prog);
+	size_t len = strlen(account);
+	struct store *store = NULL;
+	struct accounts accounts;
+	struct account *acct;
+	enum sg_err err;
+
+	err = accounts_init(&accounts, prog);
+	if (err != SG_OK)
+		return err;
+	acct = accounts_add(&accounts, account, len, hash_bytes(account, len));
+	err = acct == NULL ? SG_NOMEM : store_open_redis(&opts, &store, why);
+	if (err == SG_OK)
+		err = fetch(prog, store, account, arena, acct, why);
+	if (err == SG_OK)
+		err = explain_account(
+			prog, acct, at_ms, arena, ret_explanation);
+	store_close(store);
+	/* Its features were replaced: the count of bytes does not matter now.
+	 */
+	accounts_clear(&accounts);
+	accounts_fini(&accounts);
+	return err;
+}
