@@ -262,6 +262,22 @@ SG_MUSTCHECK enum sg_err
 store_member_count(struct store *store, const struct store_segment *segment,
 	uint64_t *ret_count, struct sg_fault *why);
 
+/* An account found by store_scan(), with its state. */
+struct store_found {
+	const char *account;
+	struct store_blob state;
+};
+
+/*
+ * Some of all accounts that have a state (of every group under STORE_PLAIN, of
+ * `number` under STORE_PARTITIONED). *cursor is 0 at the first call and again
+ * after the last; a page may be empty, and an account may be told twice.
+ */
+SG_MUSTCHECK enum sg_err
+store_scan(struct store *store, int32_t number, uint64_t *cursor,
+	struct arena *arena, struct store_found **ret_found, size_t *ret_n,
+	struct sg_fault *why);
+
 struct store_renewal {
 	const char *account;
 	double score;

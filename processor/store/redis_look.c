@@ -68,9 +68,9 @@ ask_once(
 	return SG_OK;
 }
 
-/* Owner: the caller, freeReplyObject(). Never an error reply. */
-static enum sg_err
-ask(struct redis_store *store, redisReply **ret_reply, struct sg_fault *why)
+enum sg_err
+redis_ask(
+	struct redis_store *store, redisReply **ret_reply, struct sg_fault *why)
 {
 	enum sg_err err = SG_STORE_BUSY;
 
@@ -174,7 +174,7 @@ check_info(struct redis_store *store, const char *section,
 	resp_reset(&store->request);
 	resp_begin(&store->request, RESP_LONE, "INFO");
 	resp_arg_text(&store->request, section);
-	err = ask(store, &reply, &fault);
+	err = redis_ask(store, &reply, &fault);
 	if (err == SG_BAD_OPTION && strstr(fault.text, "NOPERM") != NULL) {
 		SG_LOG(LOG_WARN, "redis_not_checked",
 			LOG_STR("section", section),
@@ -198,7 +198,7 @@ redis_store_ping(struct store *base, struct sg_fault *why)
 
 	resp_reset(&store->request);
 	resp_begin(&store->request, RESP_LONE, "PING");
-	err = ask(store, &reply, why);
+	err = redis_ask(store, &reply, why);
 	freeReplyObject(reply);
 	if (err == SG_OK)
 		err = check_info(store, "server", check_server, why);
@@ -219,7 +219,7 @@ look_state(struct redis_store *store, int32_t number, const char *account,
 	enum sg_err err;
 
 	(void)ask_begin(store, number, "GET", REDIS_KEY_STATE, account);
-	err = ask(store, &reply, why);
+	err = redis_ask(store, &reply, why);
 	if (err != SG_OK)
 		return err;
 	if (reply->type == REDIS_REPLY_STRING) {
@@ -247,7 +247,7 @@ redis_store_peek(struct store *base, int32_t number, const char *account,
 
 	if (err == SG_OK && ret_meta != NULL) {
 		(void)ask_begin(store, number, "HGETALL", REDIS_KEY_META, "");
-		err = ask(store, &reply, why);
+		err = redis_ask(store, &reply, why);
 		if (err != SG_OK)
 			return err;
 		err = redis_read_meta(reply, arena, ret_meta);
@@ -300,7 +300,7 @@ ask_texts(struct redis_store *store, struct arena *arena,
 	struct sg_fault *why)
 {
 	redisReply *reply = NULL;
-	enum sg_err err = ask(store, &reply, why);
+	enum sg_err err = redis_ask(store, &reply, why);
 
 	if (err != SG_OK)
 		return err;
@@ -375,7 +375,7 @@ redis_store_members(struct store *base, const struct store_segment *segment,
 	resp_arg_uint(request, *cursor);
 	resp_arg_text(request, "COUNT");
 	resp_arg_uint(request, PAGE);
-	err = ask(store, &reply, why);
+	err = redis_ask(store, &reply, why);
 	if (err != SG_OK)
 		return err;
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
@@ -402,7 +402,7 @@ redis_store_member_count(struct store *base,
 	enum sg_err err;
 
 	(void)ask_segment(store, segment, "SCARD");
-	err = ask(store, &reply, why);
+	err = redis_ask(store, &reply, why);
 	if (err != SG_OK)
 		return err;
 	if (reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0)

@@ -156,4 +156,16 @@ redis_store_renewals(struct store *base, int32_t number, size_t max,
 	struct arena *arena, struct store_renewal **ret_renewals, size_t *ret_n,
 	struct sg_fault *why);
 
+/* --- redis_scan.c --------------------------------------------------------- */
+
+/* Send store->request (one command) and take its reply.
+ * Owner: the caller, freeReplyObject(). Never an error reply. */
+SG_MUSTCHECK enum sg_err
+redis_ask(struct redis_store *store, redisReply **ret_reply,
+	struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+redis_store_scan(struct store *base, int32_t number, uint64_t *cursor,
+	struct arena *arena, struct store_found **ret_found, size_t *ret_n,
+	struct sg_fault *why);
+
 #endif

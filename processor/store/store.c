@@ -223,6 +223,15 @@ store_member_count(struct store *store, const struct store_segment *segment,
 }
 
 enum sg_err
+store_scan(struct store *store, int32_t number, uint64_t *cursor,
+	struct arena *arena, struct store_found **ret_found, size_t *ret_n,
+	struct sg_fault *why)
+{
+	return store->ops->scan(
+		store, number, cursor, arena, ret_found, ret_n, why);
+}
+
+enum sg_err
 store_renewals(struct store *store, int32_t number, size_t max,
 	struct arena *arena, struct store_renewal **ret_renewals, size_t *ret_n,
 	struct sg_fault *why)

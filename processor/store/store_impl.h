@@ -88,6 +88,10 @@ struct store_ops {
 	enum sg_err (*member_count)(struct store *store,
 		const struct store_segment *segment, uint64_t *ret_count,
 		struct sg_fault *why);
+	enum sg_err (*scan)(struct store *store, int32_t number,
+		uint64_t *cursor, struct arena *arena,
+		struct store_found **ret_found, size_t *ret_n,
+		struct sg_fault *why);
 	enum sg_err (*renewals)(struct store *store, int32_t number, size_t max,
 		struct arena *arena, struct store_renewal **ret_renewals,
 		size_t *ret_n, struct sg_fault *why);

@@ -459,6 +459,37 @@ mem_members(struct store *base, const struct store_segment *segment,
 }
 
 static enum sg_err
+mem_scan(struct store *base, int32_t number, uint64_t *cursor,
+	struct arena *arena, struct store_found **ret_found, size_t *ret_n,
+	struct sg_fault *why)
+{
+	const struct mem_map *map = &store_of(base)->data.states;
+	const struct mem_entry *entry;
+	struct store_found *found;
+	enum sg_err err = fail_if_asked(store_of(base), why);
+	size_t n = 0, at = 0;
+
+	(void)number;
+	if (err != SG_OK)
+		return err;
+	found = arena_array(arena, map->n + 1, sizeof(*found));
+	if (found == NULL)
+		return SG_NOMEM;
+	while ((entry = mem_map_next(map, &at)) != NULL) {
+		found[n].account =
+			arena_copy(arena, entry->key, entry->key_len);
+		err = copy_blob(entry, arena, &found[n].state);
+		if (found[n].account == NULL || err != SG_OK)
+			return SG_NOMEM;
+		n++;
+	}
+	*cursor = 0;
+	*ret_found = found;
+	*ret_n = n;
+	return SG_OK;
+}
+
+static enum sg_err
 mem_member_count(struct store *base, const struct store_segment *segment,
 	uint64_t *ret_count, struct sg_fault *why)
 {
@@ -515,6 +546,7 @@ static const struct store_ops mem_ops = {
 	.peek = mem_peek,
 	.view = mem_view,
 	.members = mem_members,
+	.scan = mem_scan,
 	.member_count = mem_member_count,
 	.renewals = mem_renewals,
 };

@@ -70,6 +70,7 @@ static const struct store_ops redis_ops = {
 	.peek = redis_store_peek,
 	.view = redis_store_view,
 	.members = redis_store_members,
+	.scan = redis_store_scan,
 	.member_count = redis_store_member_count,
 	.renewals = redis_store_renewals,
 };
