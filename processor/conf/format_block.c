@@ -84,7 +84,9 @@ header_put(struct formatter *fm, struct block *block)
 	}
 	block->to =
 		format_block_column(fm, false) + (fm->nlevels > 0 ? STEP : 0);
-	/* The first line with anything in it says how far it is indented. */
+	/* The first line with anything in it says how far it is indented. Is
+	 * there none, blanks are nothing. */
+	block->from = UINT32_MAX;
 	for (uint32_t at = block->at; at < block->end;) {
 		stop = line_stop(fm, at, block->end);
 		if (!is_empty(fm, at, block->end)) {
