@@ -5,8 +5,8 @@
  * the result an exit status of err.h. Results go to standard output, messages
  * to standard error.
  */
-#ifndef CLI_CLI_H
-#define CLI_CLI_H
+#ifndef CLI_PRIVATE_H
+#define CLI_PRIVATE_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -448,7 +448,7 @@ cli_demo(int argc, char **argv)
 		goto out;
 	}
 	demo->began_us = clock_mono_us();
-	log_setup(LOG_ERROR, LOG_LOGFMT);
+	log_setup(getenv("DEMO_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
 	cli_catch_signals();
 	(void)sigaction(SIGHUP, &hang_up, NULL);
 	status = prepare(demo);

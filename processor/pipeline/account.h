@@ -50,6 +50,7 @@ struct account {
 	bool is_view_known; /* view_hash and seats_stored say what is stored */
 	bool is_changed;    /* has changes in the transaction to come */
 	bool is_ripe;	    /* changed: to be written without waiting */
+	bool is_view_old;   /* written by another configuration */
 	bool is_due_fired;  /* the timer in the store's index has passed */
 
 	/* Tables behind the struct, sized by the program. */
@@ -149,6 +150,10 @@ snapshot_layout_read(const struct program *prog, uint64_t hash,
 	struct sg_fault *why);
 void
 snapshot_layout_fini(struct snapshot_layout *layout);
+
+/* The partition group that a state was written by; -1 when it is no state. */
+int32_t
+snapshot_group(const void *bytes, size_t len);
 
 /* Fill an account that is not loaded. Errors: SG_BAD_BLOB, SG_NOMEM. */
 SG_MUSTCHECK enum sg_err

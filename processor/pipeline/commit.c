@@ -131,7 +131,7 @@ group_metadata(
 {
 	struct position_meta meta = {
 		.cno = group->cno_next,
-		.rules = w->prog->rules_hash,
+		.rules = group->rules,
 		.clock_ms = w->is_event_clock ? group->clock_ms : INT64_MIN,
 	};
 

@@ -225,20 +225,6 @@ explain_account(const struct program *prog, const struct account *acct,
 
 /* --- from Redis --------------------------------------------------------- */
 
-/* The partition group that a state was written by: its layouts are there. */
-static int32_t
-group_of(const struct store_blob *blob)
-{
-	struct buf_reader rd;
-	uint64_t group;
-
-	buf_reader_init(&rd, blob->bytes, blob->len);
-	(void)buf_get_u8(&rd);
-	(void)buf_get_u32(&rd);
-	group = buf_get_varint(&rd);
-	return rd.is_bad || group > INT32_MAX ? 0 : (int32_t)group;
-}
-
 static enum sg_err
 read_state(const struct program *prog, const struct store_blob *blob,
 	const struct store_meta *meta, struct arena *arena,
@@ -279,8 +265,8 @@ fetch(const struct program *prog, struct store *store, const char *account,
 		return sg_fault_set(
 			why, SG_NO_ACCOUNT, "Redis has no account of that id");
 	if (err == SG_OK)
-		err = store_peek(store, group_of(&blob), account, arena, &blob,
-			&meta, why);
+		err = store_peek(store, snapshot_group(blob.bytes, blob.len),
+			account, arena, &blob, &meta, why);
 	if (err == SG_OK && blob.bytes == NULL)
 		return sg_fault_set(why, SG_NO_ACCOUNT,
 			"Redis has no account of that id any more");

@@ -257,6 +257,10 @@ account_write(struct group *group, struct account *acct, struct buf *blob)
 		memset(acct->view_hash, 0, account_nviews(prog) * 4);
 		return;
 	}
+	/* Fields of features that are gone go with it. */
+	if (acct->is_view_old && !acct->is_view_known)
+		store_del_view(group->store, acct->id);
+	acct->is_view_old = false;
 	buf_init(&vw.text, VIEW_TEXT_MAX);
 	view_write(&vw);
 	buf_fini(&vw.text);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "segmentd/hash.h"
+
 #define BATCH_BYTES_MAX (INT64_C(1) << 30)
 #define TXN_BYTES_MAX (INT64_C(1) << 30)
 
@@ -124,6 +126,16 @@ group_account(struct group *group, const struct event *ev)
 		return NULL;
 	}
 	return acct;
+}
+
+struct account *
+group_account_of(struct group *group, const char *id)
+{
+	struct event ev = {.account = id};
+
+	ev.account_len = (uint32_t)strlen(id);
+	ev.account_hash = hash_bytes(id, ev.account_len);
+	return group_account(group, &ev);
 }
 
 /* --- folding ------------------------------------------------------------ */

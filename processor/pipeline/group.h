@@ -59,6 +59,7 @@ struct group {
 	uint64_t cno;		       /* changes so far */
 	uint64_t cno_next;	       /* with those of the open transaction */
 	char lineage[33];
+	uint64_t rules; /* hash of those that all accounts were decided by */
 	struct store_group *store; /* NULL: a replay */
 	struct snapshot_layout *layouts;
 	size_t nlayouts;
@@ -104,6 +105,10 @@ group_read(struct toolbox *box, const struct record *rec,
  * when the group has a store. */
 struct account *
 group_account(struct group *group, const struct event *ev);
+
+/* The same by id. */
+struct account *
+group_account_of(struct group *group, const char *id);
 
 /* --- folding and deciding ----------------------------------------------- */
 

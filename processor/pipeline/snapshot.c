@@ -130,6 +130,20 @@ read_applied(const struct program *prog, const struct snapshot_layout *layout,
 	return rd->is_bad ? SG_BAD_BLOB : SG_OK;
 }
 
+int32_t
+snapshot_group(const void *bytes, size_t len)
+{
+	struct buf_reader rd;
+	uint64_t group;
+
+	buf_reader_init(&rd, bytes, len);
+	if (buf_get_u8(&rd) != CODEC_VERSION)
+		return -1;
+	(void)buf_get_u32(&rd);
+	group = buf_get_varint(&rd);
+	return rd.is_bad || group > INT32_MAX ? -1 : (int32_t)group;
+}
+
 static const struct snapshot_layout *
 find_layout(const struct snapshot_layout *layouts, size_t n, uint32_t hash)
 {
@@ -189,6 +203,7 @@ snapshot_read(const struct program *prog, const struct snapshot_layout *layouts,
 				"among those of its partition group",
 				(unsigned)hash);
 	}
+	acct->is_view_old = layout != NULL;
 	err = read_parts(prog, layout, &rd, acct);
 	if (err != SG_OK)
 		return sg_fault_set(why, err, "a stored state cannot be read");

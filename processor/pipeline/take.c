@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "segmentd/clock.h"
-#include "segmentd/hash.h"
 #include "segmentd/log.h"
 #include "worker.h"
 
@@ -192,12 +191,8 @@ take_fresh(struct worker *w, struct group *group, struct sg_fault *why)
 static enum sg_err
 arm_due(struct group *group, const struct store_due *due)
 {
-	struct event ev = {.account = due->account};
-	struct account *acct;
+	struct account *acct = group_account_of(group, due->account);
 
-	ev.account_len = (uint32_t)strlen(ev.account);
-	ev.account_hash = hash_bytes(ev.account, ev.account_len);
-	acct = group_account(group, &ev);
 	if (acct == NULL)
 		return SG_NOMEM;
 	if (acct->stored_due_ms == DUE_UNKNOWN)

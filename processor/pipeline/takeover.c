@@ -19,7 +19,6 @@
 
 #include "position.h"
 #include "segmentd/clock.h"
-#include "segmentd/hash.h"
 #include "segmentd/log.h"
 #include "worker.h"
 
@@ -219,6 +218,8 @@ place(struct worker *w, struct group *group, const struct findings *f,
 	if (err != SG_OK)
 		return err;
 	group->is_in_kafka = f->has_g;
+	group->rules = f->has_g ? f->meta.rules : w->prog->rules_hash;
+	w->review = (struct review){.cursor = 0};
 	group->cno = f->meta.cno;
 	group->committed_clock_ms = INT64_MIN;
 	if (w->is_event_clock) {
@@ -251,12 +252,8 @@ adopt(struct walk *walk, const struct membership_image *image)
 {
 	const struct program *prog = walk->worker->prog;
 	struct group *group = walk->group;
-	struct event ev = {.account = image->account};
-	struct account *acct;
+	struct account *acct = group_account_of(group, image->account);
 
-	ev.account_len = (uint32_t)strlen(ev.account);
-	ev.account_hash = hash_bytes(ev.account, ev.account_len);
-	acct = group_account(group, &ev);
 	if (acct == NULL)
 		return SG_NOMEM;
 	if (image->account_version <= acct->ms->version)
@@ -279,11 +276,7 @@ adopt_chunk(struct walk *walk, struct sg_fault *why)
 	enum sg_err err = SG_OK;
 
 	for (size_t i = 0; i < walk->n && err == SG_OK; i++) {
-		struct event ev = {.account = walk->images[i].account};
-
-		ev.account_len = (uint32_t)strlen(ev.account);
-		ev.account_hash = hash_bytes(ev.account, ev.account_len);
-		if (group_account(group, &ev) == NULL)
+		if (group_account_of(group, walk->images[i].account) == NULL)
 			err = SG_NOMEM;
 	}
 	if (err == SG_OK)

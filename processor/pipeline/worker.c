@@ -333,6 +333,8 @@ one_round(struct worker *w, struct sg_fault *why)
 	if (batch.nrecords > 0)
 		metric_observe(w->metrics.batch,
 			(double)(clock_mono_us() - began_us) / 1e6);
+	if (err == SG_OK)
+		err = review_some(w, why);
 	move_counts(w);
 	if (err == SG_OK)
 		err = commit_if_due(w, false, why);
@@ -354,7 +356,7 @@ check_until(struct worker *w, struct sg_fault *why)
 
 	if (!w->is_event_clock || w->engine->opts->until_ms == 0 ||
 		atomic_load(&w->is_until_reached) || w->is_doubtful ||
-		!merge_is_done(w))
+		!merge_is_done(w) || review_is_needed(w))
 		return SG_OK;
 	err = commit_if_due(w, true, why);
 	if (err == SG_OK && !w->is_doubtful)

@@ -87,6 +87,15 @@ struct change_part {
 	size_t to;
 };
 
+/* The walk over all accounts after a change of rules: review.c. */
+struct review {
+	uint64_t cursor;
+	size_t group; /* index of the group whose keys are walked */
+	uint64_t naccounts;
+	int64_t shown_ms;
+	bool is_running;
+};
+
 struct merge; /* event clock: records waiting for their turn */
 
 struct worker {
@@ -110,6 +119,7 @@ struct worker {
 	size_t nparts, parts_cap;
 	int64_t last_commit_ms; /* monotonic */
 	uint64_t events_since_commit;
+	struct review review;
 	bool is_doubtful; /* take over again before anything else */
 	bool is_event_clock;
 	atomic_bool is_until_reached;
@@ -194,6 +204,15 @@ commit_if_due(struct worker *worker, bool is_forced, struct sg_fault *why);
 /* R of everything, whatever its age. */
 SG_MUSTCHECK enum sg_err
 commit_flush(struct worker *worker, bool is_all, struct sg_fault *why);
+
+/* --- review.c ----------------------------------------------------------- */
+
+/* Are there accounts that were not evaluated with today's rules? */
+bool
+review_is_needed(const struct worker *worker);
+/* One page of the walk. */
+SG_MUSTCHECK enum sg_err
+review_some(struct worker *worker, struct sg_fault *why);
 
 /* --- takeover.c --------------------------------------------------------- */
 

@@ -265,3 +265,68 @@ def test_yesterday_counts_and_last_year_is_late(company, redis, segmentd):
                == "2", "two count")
     assert daemon.metric("segmentd_late_total") == 1
     daemon.stop()
+
+
+def test_new_rules_are_applied_to_every_account(company, redis, segmentd):
+    """Not only to those that have an event: with origin rule_change."""
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(*[company.account_record(f"a{i}", 30000.0)
+                            for i in range(300)])
+    name = company.name
+    wait_until(lambda: client.scard(f"{name}:seg:touch:mid") == 300,
+               "all are in")
+    daemon.stop()
+    company.config["segmentations"]["touch"]["segments"][1]["when"] = (
+        "account.arr >= 50000.0")
+    company.config["segmentations"]["paying"] = {"enter": "account.arr > 0.0"}
+    del company.config["segmentations"]["busy"]
+    daemon = segmentd(company.config)
+    daemon.start()
+    wait_until(lambda: client.scard(f"{name}:seg:touch:low") == 300
+               and client.scard(f"{name}:seg:paying:in") == 300,
+               "all moved")
+    assert client.scard(f"{name}:seg:touch:mid") == 0
+    wait_until(lambda: "event=review_done" in daemon.output(), "it is done")
+    daemon.stop()
+    moved = [c for c in company.changes() if c["to"] == "low"]
+    assert len(moved) == 300
+    assert {c["origin"] for c in moved} == {"rule_change"}
+    # And only once: the next start finds nothing to do.
+    before = len(company.changes())
+    daemon.start()
+    company.send_accounts(company.account_record("b", 1.0))
+    wait_until(lambda: client.sismember(f"{name}:seg:touch:low", "b"), "b")
+    assert daemon.output().count("event=review_begin") <= 2
+    daemon.stop()
+    assert len(company.changes()) == before + 2
+
+
+def test_explain_says_why_and_until_when(company, redis, segmentd):
+    from support.segmentd import command
+    import json
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(company.account_record(
+        "acme", 30000.0, renews_at=midnight_ms(100)))
+    company.send_usage(*[company.usage_record("acme") for _ in range(3)])
+    wait_until(lambda: company.view(client, "acme").get("segment.busy") == "in"
+               and company.view(client, "acme").get("segment.touch") == "mid",
+               "the view is there")
+    daemon.stop()
+    done = command("explain", "acme", "-c", daemon.path, "--output", "json")
+    assert done.returncode == 0, done.stderr
+    found = {s["segmentation"]: s for s in json.loads(done.stdout)[
+        "segmentations"]}
+    assert found["touch"]["segment"] == "mid"
+    assert [c["result"] for c in found["touch"]["clauses"]] == [
+        "false", "true", "true"]
+    assert found["touch"]["next_change"] is None
+    assert found["busy"]["clauses"][0]["values"] == {"usage.logins_14d": "3"}
+    leaves = dt.datetime.fromtimestamp(midnight_ms(15) / 1000, dt.timezone.utc)
+    assert found["busy"]["next_change"] == leaves.strftime(
+        "%Y-%m-%dT%H:%M:%SZ")
+    assert found["renewal"]["segment"] == "T-120"
+    assert command("explain", "nobody", "-c", daemon.path).returncode == 1
