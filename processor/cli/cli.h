@@ -23,6 +23,7 @@
 	VERB(demo, "Play a simulated company, everything embedded")            \
 	VERB(run, "Run the daemon")                                            \
 	VERB(check, "Check a configuration, without a broker")                 \
+	VERB(test, "Run scenarios: events given, changes expected")            \
 	VERB(backtest, "Replay files: which changes would there be")           \
 	VERB(explain, "Say why an account is where it is")                     \
 	VERB(load, "Produce files to the input topics")                        \
