@@ -6,11 +6,11 @@
  *                                                        v   unix socket)
  *                                            changes, progress, summary
  *
- * All two years are in the broker before the pipeline starts. Were they written
- * while it reads, it would now and then come to the end of one input before
- * another, and what it decides would depend on how fast either is; so, the same
- * seed gives the same changes, whatever the machine. It is played in half a
- * minute by holding the worker back in on_clock().
+ * All two years are in the broker before the pipeline reads the first of them.
+ * Were they written while it reads, it would now and then come to the end of
+ * one input before another, and what it decides would depend on how fast either
+ * is. So the same seed gives the same changes, whatever the machine. It is
+ * played in half a minute by holding the worker back in on_clock().
  *
  * Every profile is told once more after the last day, at an instant of its own:
  * the group whose clock shows the last of these has taken everything.
@@ -33,7 +33,7 @@
 #include "segmentd/clock.h"
 #include "segmentd/log.h"
 
-#define PLAY_US INT64_C(30000000)
+#define PLAY_US INT64_C(27000000)
 #define DEADLINE_US INT64_C(50000000) /* all of it, the summary apart */
 #define FRAME_MS 40
 #define SETTLE_US INT64_C(1500000) /* --keep: until Redis has it all */
@@ -70,10 +70,10 @@ struct demo {
 	pthread_t thread;
 	bool is_started;
 	struct pipeline_run_opts opts;
-	atomic_bool is_stopping; /* the pipeline shall stop */
-	atomic_bool is_over;	 /* it has */
-	_Atomic int64_t played_us;  /* when the first batch came; 0: not yet */
-	enum sg_err err;	    /* of the pipeline, once it is over */
+	atomic_bool is_stopping;   /* the pipeline shall stop */
+	atomic_bool is_over;	   /* it has */
+	_Atomic int64_t played_us; /* when the first batch came; 0: not yet */
+	enum sg_err err;	   /* of the pipeline, once it is over */
 	struct sg_fault why;
 };
 
@@ -102,7 +102,8 @@ instant_played(const struct demo *demo)
 	int64_t span_ms = demo_company_end_day() * CIVIL_DAY_MS - from_ms;
 	int64_t since_us = clock_mono_us() - atomic_load(&demo->played_us);
 
-	return from_ms + span_ms / 1000 * (since_us / 1000) / (PLAY_US / 1000000);
+	return from_ms +
+	       span_ms / 1000 * (since_us / 1000) / (PLAY_US / 1000000);
 }
 
 /* Holds the worker back until it is time for what it does next. */
@@ -216,8 +217,8 @@ send_all(struct demo *demo, struct sg_fault *why)
 			err = SG_INTERRUPTED;
 		else
 			err = send_day(demo, day, why);
-		cli_bar_show(&bar, (uint64_t)(day - from),
-			(uint64_t)(to - from));
+		cli_bar_show(
+			&bar, (uint64_t)(day - from), (uint64_t)(to - from));
 	}
 	if (err == SG_OK)
 		err = demo_broker_flush(demo->broker, why);
@@ -228,23 +229,21 @@ send_all(struct demo *demo, struct sg_fault *why)
 static void
 greet(const struct demo *demo)
 {
-	char events[32];
-
-	demo_number(demo->nevents, events);
-	(void)printf("A software company that does not exist: %u accounts, two "
-		     "years, %s events.\n\n"
-		     "  touch            who looks after an account: high, mid "
-		     "or low, by ARR\n"
-		     "  health           green, amber or red, by use and urgent "
-		     "tickets\n"
-		     "  silent           no login for 14 days\n"
-		     "  expansion_ready  more than 85%% of the seats are in "
-		     "use\n"
-		     "  renewal          the contract ends in 120, 90, 60, 30 "
-		     "days\n"
-		     "  renewal_at_risk  it ends in 90 days, and health is "
-		     "red\n\n",
-		(unsigned)demo->args.naccounts, events);
+	(void)printf(
+		"A software company that does not exist: %u accounts, two "
+		"years in half a minute.\n\n"
+		"  touch            who looks after an account: high, mid "
+		"or low, by ARR\n"
+		"  health           green, amber or red, by use and urgent "
+		"tickets\n"
+		"  silent           no login for 14 days\n"
+		"  expansion_ready  more than 85%% of the seats are in "
+		"use\n"
+		"  renewal          the contract ends in 120, 90, 60, 30 "
+		"days\n"
+		"  renewal_at_risk  it ends in 90 days, and health is "
+		"red\n\n",
+		(unsigned)demo->args.naccounts);
 	(void)fflush(stdout);
 }
 
@@ -276,12 +275,7 @@ prepare(struct demo *demo)
 	if (err == SG_OK)
 		err = demo_show_init(&demo->show, demo->company, demo->cp.conf,
 			demo_broker_partitions(demo->broker));
-	if (err == SG_OK)
-		err = send_all(demo, &why);
-	if (err == SG_OK)
-		return SG_EXIT_OK;
-	return err == SG_INTERRUPTED ? SG_EXIT_OK
-				     : cli_fail("demo", err, &why);
+	return err == SG_OK ? SG_EXIT_OK : cli_fail("demo", err, &why);
 }
 
 /* --- playing ------------------------------------------------------------ */
@@ -371,15 +365,22 @@ stay(struct demo *demo)
 static int
 play_all(struct demo *demo)
 {
-	struct demo_facts facts = {.nevents = demo->nevents};
+	struct demo_facts facts = {.nevents = 0};
 	struct sg_fault why = {.err = SG_OK};
 	bool is_kept = demo->args.is_kept;
 	enum sg_err err;
 
 	greet(demo);
+	demo_broker_hold_groups(demo->broker, true);
 	err = start_pipeline(demo);
+	if (err == SG_OK)
+		err = send_all(demo, &why);
+	if (err == SG_INTERRUPTED)
+		return SG_EXIT_OK;
 	if (err != SG_OK)
-		return cli_fail("demo", err, NULL);
+		return cli_fail("demo", err, &why);
+	demo_broker_hold_groups(demo->broker, false);
+	facts.nevents = demo->nevents;
 	play(demo);
 	if (atomic_load(&demo->played_us) != 0)
 		facts.played_us =

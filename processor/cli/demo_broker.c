@@ -15,7 +15,9 @@
 #define FLUSH_MS 20000
 #define ASK_MS 5000
 #define QUEUE_WAIT_MS 20000
-#define FDS_MAX 256 /* the cluster is new, and so its descriptors low */
+#define FIND_COORDINATOR 10 /* of the protocol */
+#define REFUSALS 1000	    /* they ask twice a second */
+#define FDS_MAX 256	    /* the cluster is new, and so its descriptors low */
 
 struct demo_broker {
 	rd_kafka_t *rk; /* a producer, which owns the cluster */
@@ -111,14 +113,15 @@ static void
 answer_at_once(const struct demo_broker *broker)
 {
 	const char *colon = strrchr(demo_broker_address(broker), ':');
-	uint16_t port = colon == NULL ? 0 : htons((uint16_t)strtoul(
-						    colon + 1, NULL, 10));
+	uint16_t port = colon == NULL
+				? 0
+				: htons((uint16_t)strtoul(colon + 1, NULL, 10));
 	int on = 1;
 
 	for (int fd = 0; port != 0 && fd < FDS_MAX; fd++) {
 		if (is_listening_at(fd, port))
-			(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
-				sizeof(on));
+			(void)setsockopt(
+				fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	}
 }
 
@@ -130,9 +133,9 @@ demo_broker_open(uint32_t naccounts, struct demo_broker **ret_broker,
 
 	if (broker == NULL)
 		return SG_NOMEM;
-	broker->npartitions = (int32_t)((naccounts + ACCOUNTS_PER_PARTITION -
-						1) /
-					ACCOUNTS_PER_PARTITION);
+	broker->npartitions =
+		(int32_t)((naccounts + ACCOUNTS_PER_PARTITION - 1) /
+			  ACCOUNTS_PER_PARTITION);
 	broker->rk = new_producer(broker, why);
 	if (broker->rk != NULL)
 		broker->cluster = rd_kafka_handle_mock_cluster(broker->rk);
@@ -236,6 +239,22 @@ demo_broker_send(struct demo_broker *broker, enum demo_input input,
 		(void)rd_kafka_poll(broker->rk, 0);
 	*ret_partition = partition;
 	return SG_OK;
+}
+
+void
+demo_broker_hold_groups(struct demo_broker *broker, bool is_held)
+{
+	rd_kafka_resp_err_t refusals[REFUSALS];
+
+	if (!is_held) {
+		rd_kafka_mock_clear_request_errors(
+			broker->cluster, FIND_COORDINATOR);
+		return;
+	}
+	for (size_t i = 0; i < REFUSALS; i++)
+		refusals[i] = RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE;
+	rd_kafka_mock_push_request_errors_array(
+		broker->cluster, FIND_COORDINATOR, REFUSALS, refusals);
 }
 
 enum sg_err

@@ -38,6 +38,13 @@ demo_broker_send(struct demo_broker *broker, enum demo_input input,
 	const char *account, const void *value, size_t len,
 	int32_t *ret_partition, struct sg_fault *why);
 
+/*
+ * Keep consumers from joining a group, as a broker does whose coordinator is
+ * not there yet. They go on asking.
+ */
+void
+demo_broker_hold_groups(struct demo_broker *broker, bool is_held);
+
 /* Wait until all is written, and see that nothing is forgotten already. */
 SG_MUSTCHECK enum sg_err
 demo_broker_flush(struct demo_broker *broker, struct sg_fault *why);

@@ -186,8 +186,8 @@ year_later(int64_t day)
 /* --- telling ------------------------------------------------------------ */
 
 static struct demo_event *
-tell(struct demo_company *co, const struct account *acct,
-	enum demo_input input, int64_t at_ms)
+tell(struct demo_company *co, const struct account *acct, enum demo_input input,
+	int64_t at_ms)
 {
 	struct demo_event *ev;
 
@@ -303,8 +303,8 @@ renew(struct demo_company *co, struct account *acct, int64_t day)
 	acct->ends_day = year_later(acct->ends_day);
 	acct->price += share_of(acct->price, (int32_t)between(acct, 0, 70000));
 	if (acct->mood == FADING && chance(acct, 600000)) {
-		acct->seats = share_of(acct->seats,
-			(int32_t)between(acct, 450000, 800000));
+		acct->seats = share_of(
+			acct->seats, (int32_t)between(acct, 450000, 800000));
 		acct->seats += acct->seats < 3 ? 2 : 0;
 		acct->mood = STEADY;
 	}
@@ -344,8 +344,9 @@ upsell(struct demo_company *co, struct account *acct, int64_t day)
 {
 	int64_t at_ms = at_work(acct, day);
 
-	acct->seats += share_of(acct->seats,
-		(int32_t)between(acct, 150000, 550000)) + 1;
+	acct->seats +=
+		share_of(acct->seats, (int32_t)between(acct, 150000, 550000)) +
+		1;
 	acct->mood = STEADY;
 	tell_contract(co, acct, at_ms);
 	tell_profile(co, acct, at_ms + 1000);
@@ -421,8 +422,8 @@ write_tickets(struct demo_company *co, struct account *acct, int64_t day)
 		[GROWING] = 1,
 		[FADING] = 3,
 		[QUIET] = 0};
-	int32_t n = chance(acct, (int64_t)sizes[acct->size].ticket *
-					 factors[acct->mood]);
+	int32_t n = chance(
+		acct, (int64_t)sizes[acct->size].ticket * factors[acct->mood]);
 	bool is_incident = acct->incident_days > 0;
 
 	if (is_weekend(day))
@@ -439,10 +440,10 @@ write_tickets(struct demo_company *co, struct account *acct, int64_t day)
 			tell(co, acct, DEMO_TICKET, at_work(acct, day));
 
 		ticket->number = ++acct->ntickets;
-		ticket->is_urgent = chance(acct,
-			is_incident		? 700000
-			: acct->mood == FADING ? 220000
-					       : 60000);
+		ticket->is_urgent =
+			chance(acct, is_incident	    ? 700000
+				     : acct->mood == FADING ? 220000
+							    : 60000);
 		ticket->solved_day = day + between(acct, 1, 6);
 		ev->number = ticket->number;
 		ev->is_urgent = ticket->is_urgent;
@@ -621,10 +622,10 @@ be_born(struct account *acct, uint64_t seed, uint32_t number)
 	acct->country = demo_country(next(acct), &acct->utc_hours);
 	acct->csm = demo_csm(next(acct));
 	acct->size = some_size(acct);
-	acct->seats = (int32_t)between(acct, sizes[acct->size].seats_min,
-		sizes[acct->size].seats_max);
-	acct->price = (int32_t)between(acct, sizes[acct->size].price_min,
-		sizes[acct->size].price_max);
+	acct->seats = (int32_t)between(
+		acct, sizes[acct->size].seats_min, sizes[acct->size].seats_max);
+	acct->price = (int32_t)between(
+		acct, sizes[acct->size].price_min, sizes[acct->size].price_max);
 	acct->target = (int32_t)between(acct, 520000, 800000);
 	choose_days(acct);
 	acct->users = share_of(acct->seats * 1000, acct->target);
@@ -694,8 +695,8 @@ demo_company_info(const struct demo_company *co, uint32_t account,
 }
 
 bool
-demo_company_find(const struct demo_company *co, const char *id,
-	uint32_t *ret_account)
+demo_company_find(
+	const struct demo_company *co, const char *id, uint32_t *ret_account)
 {
 	size_t from = 0, to = co->naccounts;
 
@@ -716,8 +717,7 @@ demo_company_find(const struct demo_company *co, const char *id,
 }
 
 int64_t
-demo_company_arr(
-	const struct demo_company *co, uint32_t account, int64_t at_ms)
+demo_company_arr(const struct demo_company *co, uint32_t account, int64_t at_ms)
 {
 	const struct account *acct = &co->accounts[account];
 	int64_t arr = acct->narr == 0 ? 0 : acct->arr[0].arr;

@@ -59,8 +59,7 @@ demo_metric(const char *text, const char *name, const char *label)
 	size_t len = strlen(name);
 	uint64_t sum = 0;
 
-	for (const char *line = text; line != NULL;
-		line = strchr(line, '\n')) {
+	for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
 		const char *end;
 		const char *found;
 

@@ -62,8 +62,8 @@ demo_name(uint64_t seed, uint32_t account, char name[DEMO_NAME_MAX],
 	char id[DEMO_NAME_MAX], const char **ret_industry)
 {
 	size_t npairs = SG_COUNTOF(stems) * SG_COUNTOF(trades);
-	size_t pair = (size_t)((hash_u64(seed) % npairs + account * 1237u) %
-			       npairs);
+	size_t pair =
+		(size_t)((hash_u64(seed) % npairs + account * 1237u) % npairs);
 	size_t trade = pair % SG_COUNTOF(trades);
 	size_t len;
 

@@ -163,8 +163,7 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 static void
 become_redis(const struct demo_place *place, pid_t parent, int told)
 {
-	static const char *const programs[] = {
-		"redis-server", "valkey-server"};
+	static const char *const programs[] = {"redis-server", "valkey-server"};
 	char *argv[] = {"redis-server", "--port", "0", "--unixsocket",
 		(char *)(uintptr_t)place->socket, "--unixsocketperm", "700",
 		"--save", "", "--appendonly", "no", "--daemonize", "no",

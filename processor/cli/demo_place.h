@@ -10,9 +10,9 @@
 
 #include "segmentd/err.h"
 
-#define DEMO_DIR_MAX 80	    /* a socket's path has 107 bytes at most */
-#define DEMO_PATH_MAX 128   /* of a file in it */
-#define DEMO_URL_MAX 512    /* of the socket, escaped */
+#define DEMO_DIR_MAX 80	  /* a socket's path has 107 bytes at most */
+#define DEMO_PATH_MAX 128 /* of a file in it */
+#define DEMO_URL_MAX 512  /* of the socket, escaped */
 
 struct demo_place {
 	char dir[DEMO_DIR_MAX]; /* "" while there is none */

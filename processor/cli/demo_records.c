@@ -19,8 +19,8 @@ demo_records_init(struct demo_records *records, const struct conf *conf,
 	for (size_t i = 0; err == SG_OK && i < DEMO_INPUT_COUNT; i++) {
 		int32_t number = 0;
 
-		err = decode_schemas_add_path(schemas,
-			conf->inputs[i].schema.s, -1, &number, why);
+		err = decode_schemas_add_path(
+			schemas, conf->inputs[i].schema.s, -1, &number, why);
 		if (err == SG_OK)
 			records->prints[i] =
 				decode_schemas_fingerprint(schemas, number);

@@ -202,8 +202,8 @@ clear_status(const struct demo_show *show)
 static void
 print_move(const struct demo_show *show, const struct demo_line *line)
 {
-	bool is_tag = strcmp(line->from, "in") == 0 ||
-		      strcmp(line->to, "in") == 0;
+	bool is_tag =
+		strcmp(line->from, "in") == 0 || strcmp(line->to, "in") == 0;
 	const char *from = line->from;
 	const char *to = line->to;
 
@@ -247,8 +247,8 @@ void
 demo_show_head(const struct demo_show *show)
 {
 	(void)printf("%s%-10s  %-24s %6s  %-15s %7s %s %-7s %s%s\n",
-		code(show, "\033[4m"), "date", "account", "ARR",
-		"segmentation", "from", show->is_utf8 ? " " : "  ", "to", "why",
+		code(show, "\033[4m"), "date", "account", "ARR", "segmentation",
+		"from", show->is_utf8 ? " " : "  ", "to", "why",
 		code(show, "\033[0m"));
 	(void)fflush(stdout);
 }
@@ -326,8 +326,8 @@ print_status(struct demo_show *show, int64_t now_ms)
 	demo_date(at, date);
 	demo_number(show->nchanges, changes);
 	(void)snprintf(text, sizeof(text),
-		"%s [%.*s%*s] %3d%%  %s changes, %u of them shown", date, filled,
-		"########################", BAR_WIDTH - filled, "",
+		"%s [%.*s%*s] %3d%%  %s changes, %u of them shown", date,
+		filled, "########################", BAR_WIDTH - filled, "",
 		(int)((at - from) * 100 / (to - from)), changes,
 		(unsigned)show->nshown);
 	(void)fprintf(stderr, "\r%.*s\033[K",

@@ -37,8 +37,7 @@ read_field(struct summary *sum, const char *account, const char *name,
 	size_t n = 0;
 	enum sg_err err;
 
-	err = store_view(
-		sum->store, 0, account, &sum->arena, &fields, &n, why);
+	err = store_view(sum->store, 0, account, &sum->arena, &fields, &n, why);
 	if (err != SG_OK)
 		return err;
 	*ret_text = "";
@@ -73,8 +72,8 @@ print_segment(struct summary *sum, const struct store_segment *segment,
 		for (size_t i = 0; i < n && err == SG_OK; i++) {
 			const char *text = "";
 
-			err = read_field(sum, accounts[i], "variables.arr",
-				&text, why);
+			err = read_field(
+				sum, accounts[i], "variables.arr", &text, why);
 			if (err == SG_OK)
 				arr += strtoll(text, NULL, 10);
 		}
@@ -155,8 +154,7 @@ print_renewal(struct summary *sum, size_t place,
 }
 
 static enum sg_err
-print_queue(struct summary *sum, struct demo_facts *facts,
-	struct sg_fault *why)
+print_queue(struct summary *sum, struct demo_facts *facts, struct sg_fault *why)
 {
 	struct store_renewal *queue = NULL;
 	enum sg_err err;

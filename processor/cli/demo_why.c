@@ -107,8 +107,8 @@ put_value(struct buf *out, const struct change_value *value)
 			(thousandths(value->value) + 5) / 10);
 		break;
 	case YES_NO:
-		buf_put_str(out,
-			strcmp(value->value, "true") == 0 ? "yes" : "no");
+		buf_put_str(
+			out, strcmp(value->value, "true") == 0 ? "yes" : "no");
 		break;
 	default:
 		buf_put_str(out, value->value);
