@@ -117,7 +117,10 @@ demo: ## build and play a simulated company, everything embedded (60 s)
 
 test: ## unit tests, scenarios, and integration on real Kafka and Redis
 	$(Q)tests/support/packages build test
-	$(Q)$(MAKE) --no-print-directory unit scenarios integration
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory unit
+	$(Q)$(MAKE) --no-print-directory scenarios
+	$(Q)$(MAKE) --no-print-directory integration
 
 unit: $(UNIT_BINS) ## unit tests (cmocka)
 	$(Q)tests/support/run-unit $(UNIT_BINS)
@@ -164,10 +167,12 @@ format: ## rewrite the C files in the house format
 install: $(BIN) ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/segmentd
 	install -D -m 644 config/segmentd.yaml \
-		$(DESTDIR)$(PREFIX)/share/segmentd/segmentd.yaml
-	mkdir -p $(DESTDIR)$(PREFIX)/share/segmentd/schemas
+		$(DESTDIR)$(PREFIX)/share/segmentd/config/segmentd.yaml
+	mkdir -p $(DESTDIR)$(PREFIX)/share/segmentd/schemas/examples
 	install -m 644 schemas/*.avsc \
 		$(DESTDIR)$(PREFIX)/share/segmentd/schemas/
+	install -m 644 schemas/examples/*.avsc \
+		$(DESTDIR)$(PREFIX)/share/segmentd/schemas/examples/
 
 clean: ## remove what was built
 	rm -rf build build-*

@@ -133,7 +133,8 @@ on_assigned(void *ctx, const int32_t *groups, size_t n, struct sg_fault *why)
 	}
 	w->last_commit_ms = clock_mono_us() / 1000;
 	if (err == SG_OK)
-		health_set(w->engine->health, w->health, true, "");
+		health_set(w->engine->health, w->health, true,
+			n == 0 ? "no partitions, standing by" : "");
 	return err;
 }
 
@@ -416,6 +417,7 @@ worker_run(struct worker *w)
 	}
 	ingest_close(w->ingest, CLOSE_TIMEOUT_MS);
 	w->ingest = NULL;
+	health_beat(w->engine->health, w->health, 0);
 	drop_groups(w);
 	publish_close(w->pub);
 	w->pub = NULL;
