@@ -59,8 +59,9 @@ struct decode_reader {
 	int32_t number;
 	enum decode_framing framing;
 	struct bind root;
-	struct slot *slots; /* SLOTS_MAX */
+	struct slot *slots;
 	size_t nslots;
+	size_t cap;
 	bool has_special;	   /* some slot is a timestamp or header */
 	const struct plan **plans; /* SCHEMAS_MAX, by schema number */
 	struct cache_entry cache[CACHE_SLOTS];
@@ -118,9 +119,8 @@ reader_fill(
 		return sg_fault_set(why, SG_BAD_SCHEMA,
 			"%s: an input's schema is a record, this is %s", name,
 			schema_kind_name(reader->schema->kind));
-	reader->slots = calloc(SLOTS_MAX, sizeof(*reader->slots));
 	reader->plans = calloc(SCHEMAS_MAX, sizeof(*reader->plans));
-	if (reader->slots == NULL || reader->plans == NULL)
+	if (reader->plans == NULL)
 		return sg_fault_set(why, SG_NOMEM, "no memory");
 	reader->type = types_of(&reader->arena, reader->schema, NULL, 0);
 	if (reader->type == NULL)
@@ -299,6 +299,19 @@ bind_known(const struct decode_reader *reader, const char *path, size_t len,
 	return false;
 }
 
+static bool
+slots_grow(struct decode_reader *reader)
+{
+	size_t cap = reader->cap == 0 ? 16 : 2 * reader->cap;
+	struct slot *slots = realloc(reader->slots, cap * sizeof(*slots));
+
+	if (slots == NULL)
+		return false;
+	reader->slots = slots;
+	reader->cap = cap;
+	return true;
+}
+
 static enum sg_err
 bind_new(struct decode_reader *reader, const char *text, size_t len,
 	uint32_t *ret_slot, struct sg_fault *why)
@@ -315,7 +328,7 @@ bind_new(struct decode_reader *reader, const char *text, size_t len,
 	if (err != SG_OK)
 		return err;
 	slot.path = arena_copy(&reader->arena, text, len);
-	if (slot.path == NULL)
+	if (slot.path == NULL || (at == reader->cap && !slots_grow(reader)))
 		return sg_fault_set(why, SG_NOMEM, "no memory");
 	err = path.kind == PATH_FIELD
 		      ? bind_field(reader, &path, &slot, &at, why)

@@ -758,8 +758,9 @@ int
 schema_field_index(const struct schema *schema, const char *name, size_t len)
 {
 	for (size_t i = 0; i < schema->nfields; i++)
-		if (strncmp(schema->fields[i].name, name, len) == 0 &&
-			schema->fields[i].name[len] == '\0')
+		/* `name` may be of a file, and hold a NUL. */
+		if (strlen(schema->fields[i].name) == len &&
+			memcmp(schema->fields[i].name, name, len) == 0)
 			return (int)i;
 	return -1;
 }

@@ -669,6 +669,7 @@ struct trial {
 	avro_value_t back;
 	uint32_t slots[FIELDS_MAX];
 	const char *json;
+	struct decode_reader *sparse; /* binds the last field only */
 };
 
 static void
@@ -804,6 +805,26 @@ is_sound(struct buf_reader *rd, const struct schema *schema, int depth)
 	return !rd->is_bad;
 }
 
+/* Whoever skips the other fields comes to the same bytes for the last. */
+static void
+check_sparse(struct trial *t, const uint8_t *bytes, size_t len)
+{
+	struct record rec = {.value = bytes, .value_len = len, .writer = -1};
+	const struct value *slots = NULL;
+	size_t last = t->schema->nfields - 1;
+	size_t measured = 0;
+
+	if (decode_record(t->sparse, &rec, &t->fx.arena, &slots, &t->fx.why) !=
+		SG_OK)
+		trial_fail(t, "refused where it skips", "");
+	if (!value_same(slots[0], t->fx.slots[t->slots[last]]))
+		trial_fail(t, "differs where it skips", "");
+	if (decode_measure(t->fx.schemas, 0, bytes, len, &measured,
+		    &t->fx.why) != SG_OK ||
+		measured != len)
+		trial_fail(t, "has another length", "");
+}
+
 /* What we refuse on purpose, and Avro C does not. */
 static bool
 is_our_own_reason(const struct trial *t, enum sg_err err)
@@ -867,6 +888,7 @@ check_damaged(struct trial *t, const uint8_t *bytes, size_t len)
 	}
 	err = fixture_decode(&t->fx, -1, copy, len);
 	if (err == SG_OK) {
+		check_sparse(t, copy, len);
 		for (size_t i = 0; i < t->schema->nfields; i++)
 			if (has_odd_key(t->fx.slots[t->slots[i]]))
 				return;
@@ -903,6 +925,7 @@ try_value(struct trial *t)
 			t, "Avro C reads not what it wrote", avro_strerror());
 	for (uint32_t i = 0; i < 4; i++)
 		check_path(t, bytes, len);
+	check_sparse(t, (const uint8_t *)bytes, len);
 	for (uint32_t i = 0; i < DAMAGED; i++)
 		check_damaged(t, (const uint8_t *)bytes, len);
 	arena_reset(&t->fx.arena);
@@ -914,6 +937,9 @@ try_schema(uint64_t seed)
 	struct trial t = {.seed = seed};
 	struct buf json;
 	struct maker maker = {.out = &json, .seed = &t.seed};
+	const struct type *type = NULL;
+	const char *last;
+	uint32_t slot = 0;
 
 	buf_init(&json, 1 << 20);
 	make_record(&maker, 0);
@@ -924,6 +950,14 @@ try_schema(uint64_t seed)
 	t.schema = decode_schemas_tree(t.fx.schemas, 0);
 	for (size_t i = 0; i < t.schema->nfields; i++)
 		t.slots[i] = fixture_bind(&t.fx, t.schema->fields[i].name);
+
+	assert_int_equal(decode_reader_create(t.fx.schemas, 0, DECODE_BARE,
+				 &t.sparse, &t.fx.why),
+		SG_OK);
+	last = t.schema->fields[t.schema->nfields - 1].name;
+	assert_int_equal(decode_reader_bind(t.sparse, last, strlen(last), &slot,
+				 &type, &t.fx.why),
+		SG_OK);
 
 	t.iface = avro_generic_class_from_schema(t.avro);
 	assert_non_null(t.iface);
@@ -936,6 +970,7 @@ try_schema(uint64_t seed)
 	avro_value_decref(&t.back);
 	avro_value_iface_decref(t.iface);
 	avro_schema_decref(t.avro);
+	decode_reader_destroy(t.sparse);
 	fixture_fini(&t.fx);
 	buf_fini(&json);
 }

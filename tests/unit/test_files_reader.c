@@ -154,6 +154,9 @@ csv_rows_come_out(void **state)
 		{"quoted and empty is a text", TEXT("id,note\na,\"\"\nb,\n"),
 			"2 \"a\"|null|null|false|\"\"|null|[]\n"
 			"3 \"b\"|null|null|false|null|null|[]\n"},
+		{"a column with a NUL is another one",
+			TEXT("id,id\0and more than its name\na,b\n"),
+			"2 \"a\"|null|null|false|null|null|[]\n"},
 		{"columns nobody wants", TEXT("x,id,y\n1,a,2\n"),
 			"2 \"a\"|null|null|false|null|null|[]\n"},
 		{"bad rows cost themselves",
