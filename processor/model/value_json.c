@@ -83,7 +83,9 @@ put_quoted(struct buf *buf, const char *text, size_t len)
 			buf_printf(buf, "\\u%04x", c);
 		clean = ++i;
 	}
-	buf_put(buf, text + clean, len - clean);
+	/* Of an empty text there may be no address to add to. */
+	if (clean < len)
+		buf_put(buf, text + clean, len - clean);
 	buf_put_u8(buf, '"');
 }
 
