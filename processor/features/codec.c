@@ -68,10 +68,10 @@ cell_write(const struct unit *unit, const struct cell *cell, struct buf *out,
 }
 
 static void
-ring_cells_write(const struct unit *unit, const struct ring *ring, uint32_t i,
-	struct buf *out)
+ring_cells_write(const struct features *features, const struct unit *unit,
+	const struct ring *ring, uint32_t i, struct buf *out)
 {
-	i128 n = ring_cell(ring, 0, i);
+	i128 n = ring_cell(features, ring, 0, i);
 	bool is_extreme = unit->class == UNIT_MIN || unit->class == UNIT_MAX;
 
 	if (is_extreme && unit->type == TYPE_DOUBLE)
@@ -79,26 +79,26 @@ ring_cells_write(const struct unit *unit, const struct ring *ring, uint32_t i,
 	else
 		wire_put_i128(out, n);
 	if (unit->class == UNIT_SUM)
-		wire_put_sum(out, unit->type, ring_cell(ring, 1, i));
+		wire_put_sum(out, unit->type, ring_cell(features, ring, 1, i));
 }
 
 static void
-ring_write(const struct unit *unit, const struct ring *ring, struct buf *out,
-	struct wire_near *near)
+ring_write(const struct features *features, const struct unit *unit,
+	const struct ring *ring, struct buf *out, struct wire_near *near)
 {
 	int32_t before = 0;
 
 	head_write(unit, ring->head, out, near);
 	buf_put_varint(out, ring->n);
 	for (uint32_t i = 0; i < ring->n; i++) {
-		int32_t tile = ring_tile(ring, i);
+		int32_t tile = ring_tile(features, ring, i);
 
 		if (i == 0)
 			buf_put_zigzag(out, tile - ring->head);
 		else
 			buf_put_varint(out, (uint64_t)(tile - before - 1));
 		before = tile;
-		ring_cells_write(unit, ring, i, out);
+		ring_cells_write(features, unit, ring, i, out);
 	}
 }
 
@@ -141,26 +141,20 @@ static void
 days_write(
 	const struct days *days, struct buf *out, const struct wire_near *near)
 {
-	int64_t top = (int64_t)days->head + DAYS_AHEAD;
-	int64_t end = (int64_t)days->head - FEATURE_STREAK_MAX;
+	int64_t day = (int64_t)days->head + DAYS_AHEAD;
+	int64_t newest;
+	int64_t oldest;
 	uint64_t nruns = 0;
-	int64_t free_from = top; /* the first day after the last run */
 
 	buf_put_zigzag(out, days->head - near->ms / CIVIL_DAY_MS);
-	for (int64_t day = top; day >= end; day--)
-		nruns += days_has(days, day) && !days_has(days, day + 1);
+	for (int64_t at = day; days_run(days, at, &newest, &oldest);
+		at = oldest - 1)
+		nruns++;
 	buf_put_varint(out, nruns);
-	for (int64_t day = top; day >= end; day--) {
-		int64_t last = day;
-
-		if (!days_has(days, day))
-			continue;
-		while (days_has(days, last - 1))
-			last--;
-		buf_put_varint(out, (uint64_t)(free_from - day));
-		buf_put_varint(out, (uint64_t)(day - last));
-		free_from = last - 1;
-		day = last;
+	while (days_run(days, day, &newest, &oldest)) {
+		buf_put_varint(out, (uint64_t)(day - newest));
+		buf_put_varint(out, (uint64_t)(newest - oldest));
+		day = oldest - 1;
 	}
 }
 
@@ -190,9 +184,11 @@ unit_is_empty(const struct unit *unit, const union place *place)
 }
 
 static void
-unit_write(const struct unit *unit, const union place *place, struct buf *out,
-	struct wire_near *near)
+unit_write(const struct features *features, const struct unit *unit,
+	struct buf *out, struct wire_near *near)
 {
+	const union place *place = features_look(features, unit);
+
 	switch ((enum unit_class)unit->class) {
 	case UNIT_LAST:
 	case UNIT_FIRST:
@@ -203,7 +199,7 @@ unit_write(const struct unit *unit, const union place *place, struct buf *out,
 	case UNIT_SUM:
 	case UNIT_MIN:
 	case UNIT_MAX:
-		ring_write(unit, &place->ring, out, near);
+		ring_write(features, unit, &place->ring, out, near);
 		break;
 	case UNIT_DISTINCT:
 		distinct_write(unit, &place->distinct, out, near);
@@ -248,7 +244,7 @@ features_encode(const struct feature_set *set, const struct features *features,
 		if (unit_is_empty(unit, place))
 			continue;
 		out->bytes[bitmap + i / 8] |= (uint8_t)(1u << (i % 8));
-		unit_write(unit, place, out, &near);
+		unit_write(features, unit, out, &near);
 	}
 }
 
@@ -346,17 +342,15 @@ tile_fits(const struct layout_unit *stored, int32_t head, int64_t tile)
 	       tile <= (int64_t)head + tiles_ahead(stored->width);
 }
 
+/* One walk over the tiles of a ring. Those that have a place are counted with
+ * the widest cells, or, with `is_adding`, added. */
 static enum sg_err
-ring_load(
-	const struct target *to, struct buf_reader *rd, struct wire_near *near)
+ring_walk(const struct target *to, struct buf_reader *rd, int32_t head,
+	uint64_t n, bool is_adding, struct ring_need *need)
 {
-	int32_t head = head_read(to->stored, rd, near);
-	uint64_t n = buf_get_varint(rd);
-	int64_t tile = 0;
 	enum sg_err err = SG_OK;
+	int64_t tile = 0;
 
-	if (to->unit != NULL)
-		to->place->ring.head = head;
 	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
 		i128 cells[2];
 		uint64_t gap = i == 0 ? 0 : buf_get_varint(rd);
@@ -369,12 +363,34 @@ ring_load(
 		if (!tile_fits(to->stored, head, tile))
 			rd->is_bad = true;
 		ring_cells_read(to->stored, rd, cells);
-		if (!rd->is_bad && to->unit != NULL &&
-			tile >= head - to->unit->span)
+		if (rd->is_bad || to->unit == NULL ||
+			tile < head - to->unit->span)
+			continue;
+		if (is_adding)
 			err = ring_append(to->features, to->unit,
 				&to->place->ring, (int32_t)tile, cells);
+		else
+			ring_need_note(need, cells);
 	}
 	return err;
+}
+
+/* Twice over the bytes, so that the ring is made in its final size at once. */
+static enum sg_err
+ring_load(
+	const struct target *to, struct buf_reader *rd, struct wire_near *near)
+{
+	int32_t head = head_read(to->stored, rd, near);
+	uint64_t n = buf_get_varint(rd);
+	struct buf_reader start = *rd;
+	struct ring_need need = {0};
+	enum sg_err err = ring_walk(to, rd, head, n, false, &need);
+
+	if (err != SG_OK || rd->is_bad || need.n == 0)
+		return err;
+	to->place->ring.head = head;
+	err = ring_make(to->features, to->unit, &to->place->ring, &need);
+	return err == SG_OK ? ring_walk(to, &start, head, n, true, &need) : err;
 }
 
 static enum sg_err
@@ -650,12 +666,17 @@ state_load(const struct feature_set *set, const struct layout_unit *units,
 	bitmap = buf_get_bytes(rd, (nunits + 7u) / 8);
 	if (bitmap == NULL)
 		return err == SG_OK ? SG_BAD_BLOB : err;
+	/* In memory it takes about as much as here. */
+	if (err == SG_OK && !rd->is_bad)
+		err = ring_pool_reserve(features, (size_t)(rd->end - rd->at));
 	for (uint32_t i = 0; i < nunits && err == SG_OK && !rd->is_bad; i++) {
 		if ((bitmap[i / 8] >> (i % 8) & 1) != 0)
 			err = unit_load_all(
 				set, features, &units[i], rd, &near);
 	}
-	return err == SG_OK && rd->is_bad ? SG_BAD_BLOB : err;
+	if (err == SG_OK && rd->is_bad)
+		err = SG_BAD_BLOB;
+	return err == SG_OK ? ring_pool_trim(features) : err;
 }
 
 enum sg_err

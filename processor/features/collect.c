@@ -252,16 +252,21 @@ is_older(const struct entry *entry, int64_t at_ms, int64_t offset)
 				     : entry->offset < offset;
 }
 
-/* The record the event makes, or its key alone. */
-static enum sg_err
-collect_build(struct features *features, const struct unit *unit,
-	const struct event *ev, struct value key, struct collect_put *put)
+static bool
+has_bit(uint64_t filters, int8_t bit)
 {
-	struct value fields[1 + FEATURE_KEEP_MAX];
+	return bit >= 0 && (filters >> bit & 1) != 0;
+}
+
+/* The fields of the record the event makes, as they are in the event. */
+static size_t
+collect_fields(const struct unit *unit, const struct event *ev,
+	struct value key, struct value *fields)
+{
 	size_t n = 1;
 
 	fields[0] = key;
-	for (uint32_t i = 0; i < unit->nkeep && !put->is_remove; i++) {
+	for (uint32_t i = 0; i < unit->nkeep; i++) {
 		struct value v = value_null();
 
 		if (unit->keep[i].slot < ev->nslots)
@@ -270,25 +275,37 @@ collect_build(struct features *features, const struct unit *unit,
 			v = value_null();
 		fields[n++] = v;
 	}
-	put->entry = collect_make(features, fields, n, &put->is_overflow);
-	return put->entry == NULL ? SG_NOMEM : SG_OK;
+	return n;
 }
 
 static bool
-has_bit(uint64_t filters, int8_t bit)
-{
-	return bit >= 0 && (filters >> bit & 1) != 0;
-}
-
-/* Would an expression see a difference? */
-static bool
-entry_differs(const struct entry *entry, struct value old)
+record_is(struct value record, const struct value *fields, size_t n)
 {
 	struct value made = {.kind = VALUE_RECORD,
-		.len = old.len,
-		.as = {.items = entry->fields}};
+		.len = (uint32_t)n,
+		.as = {.items = fields}};
 
-	return !value_same(made, old);
+	return value_same(made, record);
+}
+
+/* Where the key is; false when what is there is newer than the event. */
+static bool
+collect_locate(const struct collect *collect, struct value key,
+	struct collect_put *put, struct value *ret_old)
+{
+	put->live_at = collect_find(collect->live, collect->nlive, key);
+	put->gone_at = collect_find(collect->gone, collect->ngone, key);
+	put->is_live =
+		collect_has(collect->live, collect->nlive, put->live_at, key);
+	put->is_gone =
+		collect_has(collect->gone, collect->ngone, put->gone_at, key);
+	*ret_old = value_absent();
+	if (put->is_live)
+		*ret_old = collect->live[put->live_at];
+	else if (put->is_gone)
+		*ret_old = collect->gone[put->gone_at];
+	return ret_old->kind == VALUE_ABSENT ||
+	       is_older(collect_entry(*ret_old), put->at_ms, put->offset);
 }
 
 enum sg_err
@@ -296,45 +313,45 @@ collect_plan(struct features *features, const struct unit *unit,
 	struct collect *collect, const struct event *ev, int64_t at_ms,
 	uint64_t filters, struct collect_put *put)
 {
+	struct value fields[1 + FEATURE_KEEP_MAX];
 	bool is_cut;
 	struct value key = cell_cut(ev->slots[unit->slot], &is_cut);
-	struct value old = value_absent();
+	bool is_remove = has_bit(filters, unit->remove_filter);
+	struct value old;
 	enum sg_err err;
+	size_t n = 1;
 
-	*put = (struct collect_put){.is_overflow = is_cut};
-	put->live_at = collect_find(collect->live, collect->nlive, key);
-	put->gone_at = collect_find(collect->gone, collect->ngone, key);
-	put->is_live =
-		collect_has(collect->live, collect->nlive, put->live_at, key);
-	put->is_gone =
-		collect_has(collect->gone, collect->ngone, put->gone_at, key);
-	if (put->is_live)
-		old = collect->live[put->live_at];
-	else if (put->is_gone)
-		old = collect->gone[put->gone_at];
-	if (old.kind == VALUE_RECORD &&
-		!is_older(collect_entry(old), at_ms, ev->offset))
+	*put = (struct collect_put){.is_overflow = is_cut,
+		.at_ms = at_ms,
+		.offset = ev->offset,
+		.is_remove = is_remove,
+		.is_closed =
+			!is_remove && has_bit(filters, unit->closed_filter)};
+	if (!collect_locate(collect, key, put, &old))
 		return SG_OK;
+	fields[0] = key;
+	if (!is_remove)
+		n = collect_fields(unit, ev, key, fields);
+	put->is_stamp = !is_remove && put->is_live && record_is(old, fields, n);
+	if (put->is_stamp)
+		return SG_OK;
+	put->is_changed = !is_remove || put->is_live;
+	err = is_remove ? records_reserve(features, &collect->gone,
+				  collect->ngone, &collect->gone_cap)
+			: records_reserve(features, &collect->live,
+				  collect->nlive, &collect->live_cap);
+	if (err != SG_OK)
+		return err;
+	put->entry = collect_make(features, fields, n, &put->is_overflow);
+	return put->entry == NULL ? SG_NOMEM : SG_OK;
+}
 
-	put->is_remove = has_bit(filters, unit->remove_filter);
-	err = put->is_remove ? records_reserve(features, &collect->gone,
-				       collect->ngone, &collect->gone_cap)
-			     : records_reserve(features, &collect->live,
-				       collect->nlive, &collect->live_cap);
-	if (err != SG_OK)
-		return err;
-	err = collect_build(features, unit, ev, key, put);
-	if (err != SG_OK)
-		return err;
-	put->entry->at_ms = at_ms;
-	put->entry->offset = ev->offset;
-	put->entry->is_closed =
-		!put->is_remove && has_bit(filters, unit->closed_filter);
-	put->is_changed =
-		put->is_remove
-			? put->is_live
-			: !put->is_live || entry_differs(put->entry, old);
-	return SG_OK;
+static void
+entry_stamp(struct entry *entry, const struct collect_put *put)
+{
+	entry->at_ms = put->at_ms;
+	entry->offset = put->offset;
+	entry->is_closed = put->is_closed;
 }
 
 void
@@ -343,8 +360,11 @@ collect_apply(struct features *features, const struct unit *unit,
 {
 	uint32_t dropped = collect->dropped;
 
+	if (put->is_stamp)
+		entry_stamp(entry_mut(collect->live[put->live_at]), put);
 	if (put->entry == NULL)
 		return;
+	entry_stamp(put->entry, put);
 	if (put->is_live)
 		records_remove(
 			features, collect->live, &collect->nlive, put->live_at);

@@ -22,8 +22,12 @@ struct entry {
 
 /* What collect_plan() found out for collect_apply(). */
 struct collect_put {
-	struct entry *entry; /* NULL: nothing to do */
-	uint32_t live_at;    /* where its key is or belongs */
+	struct entry *entry; /* to be put in; NULL: none */
+	int64_t at_ms;
+	int64_t offset;
+	bool is_closed;
+	bool is_stamp;	  /* the entry that is there is set to the same again */
+	uint32_t live_at; /* where its key is or belongs */
 	uint32_t gone_at;
 	bool is_live; /* the key is there */
 	bool is_gone;

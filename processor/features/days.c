@@ -72,37 +72,58 @@ days_add(struct days *days, int32_t day, int32_t head, bool *ret_is_changed)
 	return true;
 }
 
-bool
-days_has(const struct days *days, int64_t day)
+/* The first bit from `at` on that is set or clear; BITS_USED if none. */
+static int64_t
+next_bit(const struct days *days, int64_t at, bool is_set)
 {
-	int64_t at = (int64_t)days->head + DAYS_AHEAD - day;
+	while (at < BITS_USED) {
+		uint64_t word = days->bits[at / 64];
 
-	return days->is_set && at >= 0 && at < BITS_USED &&
-	       (days->bits[at / 64] >> (at % 64) & 1) != 0;
+		word = (is_set ? word : ~word) >> (at % 64);
+		if (word != 0) {
+			at += __builtin_ctzll(word);
+			break;
+		}
+		at += 64 - at % 64;
+	}
+	return at < BITS_USED ? at : BITS_USED;
+}
+
+bool
+days_run(const struct days *days, int64_t day, int64_t *ret_newest,
+	int64_t *ret_oldest)
+{
+	int64_t top = (int64_t)days->head + DAYS_AHEAD;
+	int64_t at = day > top ? 0 : top - day;
+
+	if (!days->is_set || at >= BITS_USED)
+		return false;
+	at = next_bit(days, at, true);
+	if (at == BITS_USED)
+		return false;
+	*ret_newest = top - at;
+	*ret_oldest = top - next_bit(days, at, false) + 1;
+	return true;
 }
 
 int64_t
 days_streak(const struct days *days, int64_t today)
 {
-	int64_t day = days_has(days, today) ? today : today - 1;
-	int64_t n = 0;
+	int64_t newest;
+	int64_t oldest;
+	int64_t n;
 
-	while (n < FEATURE_STREAK_MAX && days_has(days, day - n))
-		n++;
-	return n;
+	if (!days_run(days, today, &newest, &oldest) || newest < today - 1)
+		return 0;
+	n = newest - oldest + 1;
+	return n < FEATURE_STREAK_MAX ? n : FEATURE_STREAK_MAX;
 }
 
 int64_t
 days_newest(const struct days *days, int64_t today)
 {
-	int64_t day = (int64_t)days->head + DAYS_AHEAD;
+	int64_t newest;
+	int64_t oldest;
 
-	if (!days->is_set)
-		return INT64_MIN;
-	for (day = day < today ? day : today;
-		day >= (int64_t)days->head - FEATURE_STREAK_MAX; day--) {
-		if (days_has(days, day))
-			return day;
-	}
-	return INT64_MIN;
+	return days_run(days, today, &newest, &oldest) ? newest : INT64_MIN;
 }

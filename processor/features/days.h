@@ -17,8 +17,11 @@ days_begin_ms(const struct tz *tz, int64_t day);
 bool
 days_add(struct days *days, int32_t day, int32_t head, bool *ret_is_changed);
 
+/* Walk over the runs of days, newest first: the next one from `day` down, as
+ * its newest and oldest day. False: there is none. */
 bool
-days_has(const struct days *days, int64_t day);
+days_run(const struct days *days, int64_t day, int64_t *ret_newest,
+	int64_t *ret_oldest);
 
 /* Consecutive days up to `today` or the day before. */
 int64_t

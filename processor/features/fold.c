@@ -22,6 +22,9 @@
 #include "ring.h"
 #include "segmentd/hash.h"
 
+#define CACHE_LINE 64
+#define PREFETCH_MAX ((size_t)16 * CACHE_LINE)
+
 /* The event's time in the forms units want; -1 until asked for. */
 struct when {
 	int64_t at_ms;
@@ -88,6 +91,14 @@ features_free(struct features *features, void *piece, size_t size)
 	free(piece);
 }
 
+void
+features_count(struct features *features, size_t old_size, size_t new_size)
+{
+	features->bytes += piece_bytes(new_size);
+	if (old_size > 0)
+		features->bytes -= piece_bytes(old_size);
+}
+
 enum sg_err
 features_create(const struct feature_set *set, struct features **ret_features)
 {
@@ -119,18 +130,16 @@ unit_fini(struct features *features, const struct unit *unit)
 	case UNIT_LATEST:
 		cell_fini(features, &place->cell);
 		break;
-	case UNIT_COUNT:
-	case UNIT_SUM:
-	case UNIT_MIN:
-	case UNIT_MAX:
-		ring_fini(features, &place->ring, unit->ncols);
-		break;
 	case UNIT_DISTINCT:
 		distinct_fini(features, &place->distinct);
 		break;
 	case UNIT_COLLECT:
 		collect_fini(features, &place->collect);
 		break;
+	case UNIT_COUNT:
+	case UNIT_SUM:
+	case UNIT_MIN:
+	case UNIT_MAX:
 	case UNIT_DAYS:
 	case UNIT_CLASS_COUNT:
 		break;
@@ -145,6 +154,7 @@ features_destroy(struct features *features)
 	for (uint32_t i = 0; i < features->set->nunits; i++)
 		unit_fini(features, &features->set->units[i]);
 	free(features->ids);
+	free(features->pool);
 	free(features);
 }
 
@@ -308,10 +318,10 @@ plan_ring(struct plan *plan, const struct unit *unit, struct value v)
 	when_tile(&plan->when, unit->width);
 	tile = plan->when.tiles[unit->width];
 	head = plan->when.heads[unit->width];
-	npokes = n == (int64_t)n
-			 ? ring_quick(unit, ring, tile, head, (int64_t)n,
-				   &plan->pokes[plan->npokes], &is_same)
-			 : 0;
+	npokes = n == (int64_t)n ? ring_quick(plan->features, unit, ring, tile,
+					   head, (int64_t)n,
+					   &plan->pokes[plan->npokes], &is_same)
+				 : 0;
 	if (npokes > 0) {
 		plan->npokes += npokes;
 		if (!is_same)
@@ -460,7 +470,7 @@ apply_step(struct plan *plan, struct step *step)
 	case UNIT_SUM:
 	case UNIT_MIN:
 	case UNIT_MAX:
-		ring_apply(unit, &place->ring, &step->ring);
+		ring_apply(plan->features, unit, &place->ring, &step->ring);
 		result->is_late |= step->ring.is_late;
 		return step->ring.is_changed;
 	case UNIT_DISTINCT:
@@ -484,12 +494,29 @@ static void
 plan_apply(struct plan *plan)
 {
 	for (uint32_t i = 0; i < plan->npokes; i++)
-		ring_poke(&plan->pokes[i]);
+		ring_poke(plan->features, &plan->pokes[i]);
 	for (uint32_t i = 0; i < plan->nsteps; i++) {
 		if (apply_step(plan, &plan->steps[i]))
 			note_changed(plan->features->set, plan->steps[i].unit,
 				&plan->result);
 	}
+}
+
+/* Of an account that is not in the CPU's cache, ask for all there is to touch
+ * at once, instead of waiting for one line after the other. */
+static void
+prefetch(const void *from, size_t len)
+{
+	const uint8_t *at = from;
+
+	for (size_t i = 0; i < len && i < PREFETCH_MAX; i += CACHE_LINE)
+		__builtin_prefetch(at + i, 1);
+}
+
+void
+features_prefetch(const struct features *features)
+{
+	prefetch(features, PREFETCH_MAX);
 }
 
 enum sg_err
@@ -501,6 +528,9 @@ features_fold(const struct feature_set *set, struct features *features,
 	enum sg_err err = SG_OK;
 	struct plan plan;
 
+	prefetch(features->places, set->nplaces * sizeof(union place));
+	if (features->pool_used > 0)
+		prefetch(features->pool, features->pool_used);
 	plan.result = (struct fold_result){0};
 	if (id != 0 && ids_have(features, id)) {
 		plan.result.is_repeat = true;

@@ -14,6 +14,9 @@
 
 /* What a window of a ring holds at an instant. */
 struct view {
+	const struct features *features;
+	const struct unit *unit;
+	const struct ring *ring;
 	uint32_t from;
 	uint32_t to;
 	int64_t until_ms;
@@ -32,125 +35,128 @@ leave_ms(const struct unit *unit, int64_t tile, int64_t window_ms)
 	return (tile + 1) * tile_ms(unit->width) + window_ms;
 }
 
-static struct view
-view_at(const struct unit *unit, const struct ring *ring, int64_t window_ms,
-	int64_t now_ms)
+static void
+view_move(struct view *view, int64_t window_ms, int64_t now_ms)
 {
-	struct view view = {.until_ms = AT_NEVER};
+	const struct features *features = view->features;
+	const struct ring *ring = view->ring;
+	unsigned width = view->unit->width;
 	int64_t at_ms;
 
-	if (ring->n == 0)
-		return view;
-	view.from =
-		ring_find(ring, floor_tile(unit->width, now_ms - window_ms));
-	view.to = ring_find(ring, floor_tile(unit->width, now_ms) + 1);
-	if (view.from < view.to)
-		view.until_ms =
-			leave_ms(unit, ring_tile(ring, view.from), window_ms);
-	if (view.to < ring->n) {
-		at_ms = ring_tile(ring, view.to) * tile_ms(unit->width);
-		view.until_ms = at_ms < view.until_ms ? at_ms : view.until_ms;
+	view->until_ms = AT_NEVER;
+	view->from = ring_find(
+		features, ring, floor_tile(width, now_ms - window_ms));
+	view->to = ring_find(features, ring, floor_tile(width, now_ms) + 1);
+	if (view->from < view->to)
+		view->until_ms = leave_ms(view->unit,
+			ring_tile(features, ring, view->from), window_ms);
+	if (view->to < ring->n) {
+		at_ms = ring_tile(features, ring, view->to) * tile_ms(width);
+		if (at_ms < view->until_ms)
+			view->until_ms = at_ms;
 	}
-	return view;
 }
 
 /* The count of a view, or the sum of its field. */
 static i128
-view_sum(const struct unit *unit, const struct ring *ring, struct view view)
+view_sum(const struct view *view)
 {
-	unsigned col = unit->class == UNIT_SUM ? 1 : 0;
+	unsigned col = view->unit->class == UNIT_SUM ? 1 : 0;
 
-	return view.from < view.to ? ring_sum(ring, col, view.from, view.to)
-				   : 0;
+	if (view->from >= view->to)
+		return 0;
+	return ring_sum(view->features, view->ring, col, view->from, view->to);
 }
 
 static struct value
-read_mean(const struct unit *unit, const struct ring *ring, struct view view)
+sum_error(void)
 {
-	struct value error = value_error("the sum does not fit its type");
-	i128 sum;
+	return value_error("the sum does not fit its type");
+}
 
-	if (view.from >= view.to)
+static struct value
+read_mean(const struct view *view)
+{
+	i128 sum = view_sum(view);
+
+	if (view->from >= view->to)
 		return value_absent();
-	sum = ring_sum(ring, 1, view.from, view.to);
 	if (sum == SUM_ERROR)
-		return error;
-	return value_double(number_sum_double(unit->type, sum) /
-			    (double)ring_sum(ring, 0, view.from, view.to));
+		return sum_error();
+	return value_double(number_sum_double(view->unit->type, sum) /
+			    (double)ring_sum(view->features, view->ring, 0,
+				    view->from, view->to));
 }
 
-static unsigned
-ratio_type(const struct unit *unit)
+static double
+ratio_double(const struct unit *unit, i128 sum)
 {
-	return unit->class == UNIT_SUM ? unit->type : TYPE_INT;
+	return number_sum_double(
+		unit->class == UNIT_SUM ? unit->type : TYPE_INT, sum);
 }
 
 static struct value
-read_rate(const struct unit *unit, const struct ring *ring, struct view view,
-	double days)
+read_rate(const struct view *view, double days)
 {
-	i128 sum = view_sum(unit, ring, view);
+	i128 sum = view_sum(view);
 
 	if (sum == SUM_ERROR)
-		return value_error("the sum does not fit its type");
-	return value_double(number_sum_double(ratio_type(unit), sum) / days);
+		return sum_error();
+	return value_double(ratio_double(view->unit, sum) / days);
 }
 
 static struct value
-read_trend(const struct feature *feature, const struct unit *unit,
-	const struct ring *ring, struct view *view, int64_t now_ms)
+read_trend(struct view *view, int64_t window_ms, int64_t now_ms)
 {
-	struct view before = view_at(
-		unit, ring, feature->window_ms, now_ms - feature->window_ms);
-	i128 sum = view_sum(unit, ring, *view);
-	i128 sum_before = view_sum(unit, ring, before);
+	struct view before = *view;
+	i128 sum = view_sum(view);
+	i128 sum_before;
 
+	view_move(&before, window_ms, now_ms - window_ms);
+	sum_before = view_sum(&before);
 	if (before.until_ms != AT_NEVER &&
-		before.until_ms + feature->window_ms < view->until_ms)
-		view->until_ms = before.until_ms + feature->window_ms;
+		before.until_ms + window_ms < view->until_ms)
+		view->until_ms = before.until_ms + window_ms;
 	if (sum == SUM_ERROR || sum_before == SUM_ERROR)
-		return value_error("the sum does not fit its type");
+		return sum_error();
 	if (sum_before == 0)
 		return value_absent();
-	return value_double(number_sum_double(ratio_type(unit), sum) /
-			    number_sum_double(ratio_type(unit), sum_before));
+	return value_double(ratio_double(view->unit, sum) /
+			    ratio_double(view->unit, sum_before));
 }
 
 static struct value
-read_ring(const struct feature *feature, const struct unit *unit,
-	const struct ring *ring, int64_t now_ms, int64_t *ret_until_ms)
+read_extreme(const struct view *view)
 {
-	struct view view = view_at(unit, ring, feature->window_ms, now_ms);
-	struct value v;
+	i128 n;
 
+	if (view->from >= view->to)
+		return value_absent();
+	n = view->unit->class == UNIT_MIN
+		    ? ring_min(view->features, view->ring, view->from, view->to)
+		    : ring_max(
+			      view->features, view->ring, view->from, view->to);
+	return number_order_value(view->unit->type, n);
+}
+
+static struct value
+read_ring(const struct feature *feature, struct view *view, int64_t now_ms)
+{
+	view_move(view, feature->window_ms, now_ms);
 	switch (feature->kind) {
 	case FEATURE_count:
-		v = value_int((int64_t)view_sum(unit, ring, view));
-		break;
+		return value_int((int64_t)view_sum(view));
 	case FEATURE_sum:
-		v = number_sum_value(unit->type, view_sum(unit, ring, view));
-		break;
+		return number_sum_value(view->unit->type, view_sum(view));
 	case FEATURE_mean:
-		v = read_mean(unit, ring, view);
-		break;
+		return read_mean(view);
 	case FEATURE_rate:
-		v = read_rate(unit, ring, view, feature->days);
-		break;
+		return read_rate(view, feature->days);
 	case FEATURE_trend:
-		v = read_trend(feature, unit, ring, &view, now_ms);
-		break;
+		return read_trend(view, feature->window_ms, now_ms);
 	default:
-		v = value_absent();
-		if (view.from >= view.to)
-			break;
-		v = number_order_value(unit->type,
-			unit->class == UNIT_MIN
-				? ring_min(ring, view.from, view.to)
-				: ring_max(ring, view.from, view.to));
-		break;
+		return read_extreme(view);
 	}
-	*ret_until_ms = view.until_ms;
-	return v;
 }
 
 static struct value
@@ -216,6 +222,7 @@ features_value(const struct feature_set *set, const struct features *features,
 	const struct feature *feature = &set->features[index];
 	const struct unit *unit = &set->units[feature->unit];
 	const union place *place = features_look(features, unit);
+	struct view view = {.features = features, .unit = unit};
 
 	(void)arena;
 	now_ms = now_ms < 0		    ? 0
@@ -232,8 +239,9 @@ features_value(const struct feature_set *set, const struct features *features,
 	case UNIT_SUM:
 	case UNIT_MIN:
 	case UNIT_MAX:
-		*ret_value = read_ring(feature, unit, &place->ring, now_ms,
-			ret_valid_until_ms);
+		view.ring = &place->ring;
+		*ret_value = read_ring(feature, &view, now_ms);
+		*ret_valid_until_ms = view.until_ms;
 		break;
 	case UNIT_DISTINCT:
 		*ret_value = read_distinct(feature, unit, &place->distinct,

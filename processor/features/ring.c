@@ -11,8 +11,13 @@
  *
  * A tile is stored as its low 16 bits: all of them lie within 2^15 of the
  * head. The cells of a column are signed integers of 1, 2, 4, 8 or 16 bytes,
- * as wide as its widest one needs; a column never becomes narrower. A ring of
- * up to 16 bytes lies in the account's place itself: 5 tiles of small counts.
+ * as wide as its widest one needs; a column never becomes narrower.
+ *
+ * A ring of up to 16 bytes lies in the account's place itself: 5 tiles of small
+ * counts. The others lie side by side in the account's pool, one piece of the
+ * heap, so that an account that is not in the CPU's cache is fetched in a few
+ * strides. A ring that grows takes the pool's free end and leaves a hole; when
+ * the end is reached, all rings move into a new pool without holes.
  *
  * INVARIANTS
  *  - the head never moves back, and every tile is at least head - span;
@@ -21,23 +26,25 @@
  */
 #include "ring.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "number.h"
 
 #define HERE_BYTES sizeof(((struct ring *)0)->here)
 #define TILE_BYTES 2
+#define POOL_GUESS_MAX 4096 /* larger ones grow as they need */
 
 static inline const uint8_t *
-ring_bytes(const struct ring *ring)
+ring_bytes(const struct features *features, const struct ring *ring)
 {
-	return ring->is_heap ? ring->heap : ring->here;
+	return ring->is_pooled ? features->pool + ring->start : ring->here;
 }
 
 static inline uint8_t *
-ring_bytes_mut(struct ring *ring)
+ring_bytes_mut(struct features *features, struct ring *ring)
 {
-	return ring->is_heap ? ring->heap : ring->here;
+	return ring->is_pooled ? features->pool + ring->start : ring->here;
 }
 
 /* Where a column begins: behind the tiles and the columns before it. */
@@ -132,22 +139,24 @@ ring_rel(const struct ring *ring, const uint8_t *bytes, size_t i)
 }
 
 int32_t
-ring_tile(const struct ring *ring, uint32_t i)
+ring_tile(const struct features *features, const struct ring *ring, uint32_t i)
 {
-	return ring->head + ring_rel(ring, ring_bytes(ring), i);
+	return ring->head + ring_rel(ring, ring_bytes(features, ring), i);
 }
 
 i128
-ring_cell(const struct ring *ring, unsigned col, uint32_t i)
+ring_cell(const struct features *features, const struct ring *ring,
+	unsigned col, uint32_t i)
 {
-	return cell_load(
-		ring_bytes(ring) + col_start(ring, col), ring->code[col], i);
+	return cell_load(ring_bytes(features, ring) + col_start(ring, col),
+		ring->code[col], i);
 }
 
 uint32_t
-ring_find(const struct ring *ring, int64_t tile)
+ring_find(
+	const struct features *features, const struct ring *ring, int64_t tile)
 {
-	const uint8_t *bytes = ring_bytes(ring);
+	const uint8_t *bytes = ring_bytes(features, ring);
 	int64_t rel = tile - ring->head;
 	uint32_t low = 0;
 	uint32_t n = ring->n;
@@ -168,31 +177,89 @@ ring_find(const struct ring *ring, int64_t tile)
 
 /* --- memory ------------------------------------------------------------- */
 
+/* What a ring takes of the pool. */
 static size_t
-ring_heap_bytes(const struct ring *ring, unsigned ncols)
+pooled_bytes(const struct ring *ring, unsigned ncols)
 {
-	return ring->is_heap ? ring->cap * row_bytes(ring->code, ncols) : 0;
+	return ring->is_pooled ? ring->cap * row_bytes(ring->code, ncols) : 0;
 }
 
-void
-ring_fini(struct features *features, struct ring *ring, unsigned ncols)
+/* What all rings but `skip` take of the pool. */
+static size_t
+pool_live(struct features *features, const struct ring *skip)
 {
-	if (ring->is_heap)
-		features_free(
-			features, ring->heap, ring_heap_bytes(ring, ncols));
-	*ring = (struct ring){0};
+	const struct feature_set *set = features->set;
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < set->nunits; i++) {
+		const struct unit *unit = &set->units[i];
+		const struct ring *ring = &features_place(features, unit)->ring;
+
+		if (unit->ncols > 0 && ring != skip)
+			bytes += pooled_bytes(ring, unit->ncols);
+	}
+	return bytes;
 }
 
-/* As many rows as malloc() gives for what `need` rows and some room cost. */
+/*
+ * Move all rings but `skip` into a new pool, side by side, with room for `need`
+ * bytes and some more. The old pool goes to the caller.
+ */
+static enum sg_err
+pool_move(struct features *features, const struct ring *skip, size_t need,
+	uint8_t **ret_old)
+{
+	const struct feature_set *set = features->set;
+	size_t cap = need + pool_live(features, skip);
+	uint32_t used = 0;
+	uint8_t *pool;
+
+	cap = (cap + cap / 8 + 8 + 15) / 16 * 16 - 8; /* all malloc() gives */
+	pool = malloc(cap);
+	if (pool == NULL)
+		return SG_NOMEM;
+	for (uint32_t i = 0; i < set->nunits; i++) {
+		const struct unit *unit = &set->units[i];
+		struct ring *ring = &features_place(features, unit)->ring;
+		size_t bytes;
+
+		if (unit->ncols == 0 || ring == skip || !ring->is_pooled)
+			continue;
+		bytes = pooled_bytes(ring, unit->ncols);
+		memcpy(pool + used, features->pool + ring->start, bytes);
+		ring->start = used;
+		used += (uint32_t)bytes;
+	}
+	*ret_old = features->pool;
+	features_count(features, features->pool_cap, cap);
+	features->pool = pool;
+	features->pool_cap = (uint32_t)cap;
+	features->pool_used = used;
+	return SG_OK;
+}
+
+/* How many rows to make room for; a little more than asked, once it is many. */
 static size_t
 cap_for(size_t need, size_t row)
 {
-	size_t bytes;
-
 	if (need * row <= HERE_BYTES)
 		return HERE_BYTES / row;
-	bytes = (need + need / 4) * row + 8;
-	return ((bytes + 15) / 16 * 16 - 8) / row;
+	return need + need / 4;
+}
+
+static void
+rows_copy(const struct ring *ring, const uint8_t *from, struct ring *grown,
+	uint8_t *to, unsigned ncols)
+{
+	memcpy(to, from, (size_t)ring->n * TILE_BYTES);
+	for (unsigned col = 0; col < ncols; col++) {
+		const uint8_t *source = from + col_start(ring, col);
+		uint8_t *target = to + col_start(grown, col);
+
+		for (size_t i = 0; i < ring->n; i++)
+			cell_store(target, grown->code[col], i,
+				cell_load(source, ring->code[col], i));
+	}
 }
 
 /* Move all rows into a block of `need` rows with cells of `code`. */
@@ -205,30 +272,24 @@ ring_grow(struct features *features, struct ring *ring, unsigned ncols,
 		.n = ring->n,
 		.cap = (uint16_t)cap_for(need, row),
 		.code = {code[0], code[1]}};
+	size_t bytes = grown.cap * row;
+	uint8_t *old = NULL;
+	const uint8_t *from;
 
-	grown.is_heap = grown.cap * row > HERE_BYTES;
-	if (grown.is_heap) {
-		grown.heap = features_alloc(features, grown.cap * row);
-		if (grown.heap == NULL)
-			return SG_NOMEM;
+	grown.is_pooled = bytes > HERE_BYTES;
+	if (grown.is_pooled &&
+		bytes > features->pool_cap - features->pool_used &&
+		pool_move(features, ring, bytes, &old) != SG_OK)
+		return SG_NOMEM;
+	from = old != NULL && ring->is_pooled ? old + ring->start
+					      : ring_bytes(features, ring);
+	if (grown.is_pooled) {
+		grown.start = features->pool_used;
+		features->pool_used += (uint32_t)bytes;
 	}
-
-	const uint8_t *from = ring_bytes(ring);
-	uint8_t *to = ring_bytes_mut(&grown);
-
-	memcpy(to, from, (size_t)ring->n * TILE_BYTES);
-	for (unsigned col = 0; col < ncols; col++) {
-		const uint8_t *source = from + col_start(ring, col);
-		uint8_t *target = to + col_start(&grown, col);
-
-		for (size_t i = 0; i < ring->n; i++)
-			cell_store(target, code[col], i,
-				cell_load(source, ring->code[col], i));
-	}
-	if (ring->is_heap)
-		features_free(
-			features, ring->heap, ring_heap_bytes(ring, ncols));
+	rows_copy(ring, from, &grown, ring_bytes_mut(features, &grown), ncols);
 	*ring = grown;
+	free(old);
 	return SG_OK;
 }
 
@@ -274,10 +335,10 @@ ring_reserve(struct features *features, const struct unit *unit,
 /* --- adding ------------------------------------------------------------- */
 
 static void
-ring_combine(const struct unit *unit, const struct ring *ring, i128 n,
-	struct ring_put *put)
+ring_combine(const struct features *features, const struct unit *unit,
+	const struct ring *ring, i128 n, struct ring_put *put)
 {
-	i128 old = put->is_new ? 0 : ring_cell(ring, 0, put->at);
+	i128 old = put->is_new ? 0 : ring_cell(features, ring, 0, put->at);
 
 	put->is_changed = true;
 	put->cells[1] = 0;
@@ -289,8 +350,8 @@ ring_combine(const struct unit *unit, const struct ring *ring, i128 n,
 		put->cells[0] = old + 1;
 		put->cells[1] = n;
 		if (!put->is_new)
-			put->cells[1] =
-				number_add(ring_cell(ring, 1, put->at), n);
+			put->cells[1] = number_add(
+				ring_cell(features, ring, 1, put->at), n);
 		return;
 	default:
 		break;
@@ -305,16 +366,18 @@ ring_combine(const struct unit *unit, const struct ring *ring, i128 n,
 
 /* Most events fall into the newest tile, which is the last one. */
 static inline bool
-is_last_tile(const struct ring *ring, int32_t tile, int32_t head)
+is_last_tile(const struct features *features, const struct ring *ring,
+	int32_t tile, int32_t head)
 {
 	return ring->n > 0 && head <= ring->head &&
-	       ring_rel(ring, ring_bytes(ring), ring->n - 1u) ==
+	       ring_rel(ring, ring_bytes(features, ring), ring->n - 1u) ==
 		       tile - ring->head;
 }
 
 static void
-ring_locate(const struct unit *unit, const struct ring *ring, int32_t tile,
-	int32_t head, struct ring_put *put)
+ring_locate(const struct features *features, const struct unit *unit,
+	const struct ring *ring, int32_t tile, int32_t head,
+	struct ring_put *put)
 {
 	if (ring->n > 0 && ring->head > head)
 		head = ring->head;
@@ -323,9 +386,11 @@ ring_locate(const struct unit *unit, const struct ring *ring, int32_t tile,
 	if (put->is_late)
 		return;
 	if (head != ring->head)
-		put->drop = (uint16_t)ring_find(ring, head - unit->span);
-	put->at = (uint16_t)ring_find(ring, tile);
-	put->is_new = put->at == ring->n || ring_tile(ring, put->at) != tile;
+		put->drop =
+			(uint16_t)ring_find(features, ring, head - unit->span);
+	put->at = (uint16_t)ring_find(features, ring, tile);
+	put->is_new = put->at == ring->n ||
+		      ring_tile(features, ring, put->at) != tile;
 }
 
 enum sg_err
@@ -337,31 +402,32 @@ ring_plan(struct features *features, const struct unit *unit, struct ring *ring,
 	put->is_new = false;
 	put->is_changed = false;
 	put->drop = 0;
-	if (is_last_tile(ring, tile, head)) {
+	if (is_last_tile(features, ring, tile, head)) {
 		put->head = ring->head;
 		put->at = (uint16_t)(ring->n - 1);
 	} else {
-		ring_locate(unit, ring, tile, head, put);
+		ring_locate(features, unit, ring, tile, head, put);
 		if (put->is_late)
 			return SG_OK;
 	}
-	ring_combine(unit, ring, n, put);
+	ring_combine(features, unit, ring, n, put);
 	return ring_reserve(features, unit, ring,
 		(size_t)ring->n - put->drop + put->is_new, put->cells);
 }
 
 /* The cell of a column in the last tile. */
 static inline int64_t
-last_load(struct ring *ring, unsigned col, uint8_t **ret_at)
+last_load(const struct features *features, const struct ring *ring,
+	unsigned col, uint32_t *ret_at)
 {
 	unsigned code = ring->code[col];
-	uint8_t *at = ring_bytes_mut(ring) + col_start(ring, col);
+	size_t start = col_start(ring, col) + ((size_t)(ring->n - 1u) << code);
+	const uint8_t *at = ring_bytes(features, ring) + start;
 	int16_t n16;
 	int32_t n32;
 	int64_t n64;
 
-	at += (size_t)(ring->n - 1u) << code;
-	*ret_at = at;
+	*ret_at = (uint32_t)start;
 	switch (code) {
 	case 0:
 		return (int8_t)*at;
@@ -386,17 +452,19 @@ poke_fits(const struct ring_poke *poke)
 }
 
 unsigned
-ring_quick(const struct unit *unit, struct ring *ring, int32_t tile,
-	int32_t head, int64_t n, struct ring_poke pokes[2], bool *ret_is_same)
+ring_quick(struct features *features, const struct unit *unit,
+	struct ring *ring, int32_t tile, int32_t head, int64_t n,
+	struct ring_poke pokes[2], bool *ret_is_same)
 {
 	int64_t old;
 
-	if (!is_last_tile(ring, tile, head) || ring->code[0] > 3 ||
+	if (!is_last_tile(features, ring, tile, head) || ring->code[0] > 3 ||
 		ring->code[1] > 3)
 		return 0;
 	*ret_is_same = false;
+	pokes[0].ring = ring;
 	pokes[0].code = ring->code[0];
-	old = last_load(ring, 0, &pokes[0].at);
+	old = last_load(features, ring, 0, &pokes[0].at);
 	if (unit->class == UNIT_MIN || unit->class == UNIT_MAX) {
 		*ret_is_same = unit->class == UNIT_MIN ? n >= old : n <= old;
 		pokes[0].n = *ret_is_same ? old : n;
@@ -407,8 +475,9 @@ ring_quick(const struct unit *unit, struct ring *ring, int32_t tile,
 		return 0;
 	if (unit->class == UNIT_COUNT)
 		return 1;
+	pokes[1].ring = ring;
 	pokes[1].code = ring->code[1];
-	old = last_load(ring, 1, &pokes[1].at);
+	old = last_load(features, ring, 1, &pokes[1].at);
 	if (__builtin_add_overflow(old, n, &pokes[1].n))
 		return 0;
 	return poke_fits(&pokes[1]) ? 2 : 0;
@@ -416,9 +485,10 @@ ring_quick(const struct unit *unit, struct ring *ring, int32_t tile,
 
 /* Rows [from, n) to `to`: what a removal or an insertion needs. */
 static void
-ring_shift(struct ring *ring, unsigned ncols, size_t from, size_t to, size_t n)
+ring_shift(struct features *features, struct ring *ring, unsigned ncols,
+	size_t from, size_t to, size_t n)
 {
-	uint8_t *bytes = ring_bytes_mut(ring);
+	uint8_t *bytes = ring_bytes_mut(features, ring);
 
 	memmove(bytes + to * TILE_BYTES, bytes + from * TILE_BYTES,
 		(n - from) * TILE_BYTES);
@@ -432,10 +502,10 @@ ring_shift(struct ring *ring, unsigned ncols, size_t from, size_t to, size_t n)
 }
 
 static inline void
-ring_write_cells(const struct unit *unit, struct ring *ring, size_t i,
-	const i128 cells[2])
+ring_write_cells(struct features *features, const struct unit *unit,
+	struct ring *ring, size_t i, const i128 cells[2])
 {
-	uint8_t *bytes = ring_bytes_mut(ring);
+	uint8_t *bytes = ring_bytes_mut(features, ring);
 
 	cell_store(bytes + col_start(ring, 0), ring->code[0], i, cells[0]);
 	if (unit->ncols == 2)
@@ -444,38 +514,90 @@ ring_write_cells(const struct unit *unit, struct ring *ring, size_t i,
 }
 
 static void
-ring_write(const struct unit *unit, struct ring *ring, size_t i, int32_t tile,
-	const i128 cells[2])
+ring_write(struct features *features, const struct unit *unit,
+	struct ring *ring, size_t i, int32_t tile, const i128 cells[2])
 {
 	uint16_t low = (uint16_t)tile;
 
-	memcpy(ring_bytes_mut(ring) + i * TILE_BYTES, &low, TILE_BYTES);
-	ring_write_cells(unit, ring, i, cells);
+	memcpy(ring_bytes_mut(features, ring) + i * TILE_BYTES, &low,
+		TILE_BYTES);
+	ring_write_cells(features, unit, ring, i, cells);
 }
 
 void
-ring_apply(
-	const struct unit *unit, struct ring *ring, const struct ring_put *put)
+ring_apply(struct features *features, const struct unit *unit,
+	struct ring *ring, const struct ring_put *put)
 {
 	size_t at = put->at;
 
 	if (put->is_late)
 		return;
 	if (!put->is_new && put->drop == 0 && put->head == ring->head) {
-		ring_write_cells(unit, ring, at, put->cells);
+		ring_write_cells(features, unit, ring, at, put->cells);
 		return;
 	}
 	if (put->drop > 0) {
-		ring_shift(ring, unit->ncols, put->drop, 0, ring->n);
+		ring_shift(features, ring, unit->ncols, put->drop, 0, ring->n);
 		ring->n = (uint16_t)(ring->n - put->drop);
 		at -= put->drop;
 	}
 	ring->head = put->head;
 	if (put->is_new) {
-		ring_shift(ring, unit->ncols, at, at + 1, ring->n);
+		ring_shift(features, ring, unit->ncols, at, at + 1, ring->n);
 		ring->n++;
 	}
-	ring_write(unit, ring, at, put->tile, put->cells);
+	ring_write(features, unit, ring, at, put->tile, put->cells);
+}
+
+/* --- loading ------------------------------------------------------------ */
+
+void
+ring_need_note(struct ring_need *need, const i128 cells[2])
+{
+	need->n++;
+	for (unsigned col = 0; col < SG_COUNTOF(need->code); col++) {
+		unsigned code = code_of(cells[col]);
+
+		if (code > need->code[col])
+			need->code[col] = (uint8_t)code;
+	}
+}
+
+enum sg_err
+ring_make(struct features *features, const struct unit *unit, struct ring *ring,
+	const struct ring_need *need)
+{
+	return ring_grow(features, ring, unit->ncols, need->n, need->code);
+}
+
+enum sg_err
+ring_pool_reserve(struct features *features, size_t bytes)
+{
+	uint8_t *old = NULL;
+	enum sg_err err = SG_OK;
+
+	if (bytes <= POOL_GUESS_MAX)
+		err = pool_move(features, NULL, bytes, &old);
+	free(old);
+	return err;
+}
+
+enum sg_err
+ring_pool_trim(struct features *features)
+{
+	uint32_t unused = features->pool_cap - features->pool_used;
+	uint8_t *old = NULL;
+	enum sg_err err = SG_OK;
+
+	if (features->pool_used == 0) {
+		features_free(features, features->pool, features->pool_cap);
+		features->pool = NULL;
+		features->pool_cap = 0;
+	} else if (unused > features->pool_cap / 4) {
+		err = pool_move(features, NULL, 0, &old);
+	}
+	free(old);
+	return err;
 }
 
 enum sg_err
@@ -487,7 +609,7 @@ ring_append(struct features *features, const struct unit *unit,
 
 	if (err != SG_OK)
 		return err;
-	ring_write(unit, ring, ring->n, tile, cells);
+	ring_write(features, unit, ring, ring->n, tile, cells);
 	ring->n++;
 	return SG_OK;
 }
@@ -506,9 +628,10 @@ ring_append(struct features *features, const struct unit *unit,
 	} while (0)
 
 i128
-ring_sum(const struct ring *ring, unsigned col, uint32_t from, uint32_t to)
+ring_sum(const struct features *features, const struct ring *ring, unsigned col,
+	uint32_t from, uint32_t to)
 {
-	const uint8_t *at = ring_bytes(ring) + col_start(ring, col);
+	const uint8_t *at = ring_bytes(features, ring) + col_start(ring, col);
 	int64_t small = 0;
 	i128 sum = 0;
 
@@ -535,11 +658,12 @@ ring_sum(const struct ring *ring, unsigned col, uint32_t from, uint32_t to)
 #define MORE(a, b) ((a) > (b) ? (a) : (b))
 
 i128
-ring_min(const struct ring *ring, uint32_t from, uint32_t to)
+ring_min(const struct features *features, const struct ring *ring,
+	uint32_t from, uint32_t to)
 {
-	const uint8_t *at = ring_bytes(ring) + col_start(ring, 0);
+	const uint8_t *at = ring_bytes(features, ring) + col_start(ring, 0);
 	int64_t small = INT64_MAX;
-	i128 least = ring_cell(ring, 0, from);
+	i128 least = ring_cell(features, ring, 0, from);
 
 	switch (ring->code[0]) {
 	case 0:
@@ -561,11 +685,12 @@ ring_min(const struct ring *ring, uint32_t from, uint32_t to)
 }
 
 i128
-ring_max(const struct ring *ring, uint32_t from, uint32_t to)
+ring_max(const struct features *features, const struct ring *ring,
+	uint32_t from, uint32_t to)
 {
-	const uint8_t *at = ring_bytes(ring) + col_start(ring, 0);
+	const uint8_t *at = ring_bytes(features, ring) + col_start(ring, 0);
 	int64_t small = INT64_MIN;
-	i128 greatest = ring_cell(ring, 0, from);
+	i128 greatest = ring_cell(features, ring, 0, from);
 
 	switch (ring->code[0]) {
 	case 0:

@@ -23,9 +23,10 @@ struct ring_put {
 
 /* A number to be written once nothing can fail any more. */
 struct ring_poke {
-	uint8_t *at;
-	int64_t n;
+	struct ring *ring; /* whose bytes may still move */
+	uint32_t at;
 	uint8_t code;
+	int64_t n;
 };
 
 /*
@@ -34,33 +35,35 @@ struct ring_poke {
  * many numbers these are, 1 or 2; 0 when ring_plan() has to see to it.
  */
 unsigned
-ring_quick(const struct unit *unit, struct ring *ring, int32_t tile,
-	int32_t head, int64_t n, struct ring_poke pokes[2], bool *ret_is_same);
+ring_quick(struct features *features, const struct unit *unit,
+	struct ring *ring, int32_t tile, int32_t head, int64_t n,
+	struct ring_poke pokes[2], bool *ret_is_same);
 
 static inline void
-ring_poke(const struct ring_poke *poke)
+ring_poke(struct features *features, const struct ring_poke *poke)
 {
+	struct ring *ring = poke->ring;
+	uint8_t *at =
+		ring->is_pooled ? features->pool + ring->start : ring->here;
 	int16_t n16 = (int16_t)poke->n;
 	int32_t n32 = (int32_t)poke->n;
 
+	at += poke->at;
 	switch (poke->code) {
 	case 0:
-		*poke->at = (uint8_t)poke->n;
+		*at = (uint8_t)poke->n;
 		return;
 	case 1:
-		memcpy(poke->at, &n16, sizeof(n16));
+		memcpy(at, &n16, sizeof(n16));
 		return;
 	case 2:
-		memcpy(poke->at, &n32, sizeof(n32));
+		memcpy(at, &n32, sizeof(n32));
 		return;
 	default:
-		memcpy(poke->at, &poke->n, sizeof(poke->n));
+		memcpy(at, &poke->n, sizeof(poke->n));
 		return;
 	}
 }
-
-void
-ring_fini(struct features *features, struct ring *ring, unsigned ncols);
 
 /*
  * Prepare to add `n` at `tile`, with an event whose head would be `head`. All
@@ -70,8 +73,27 @@ SG_MUSTCHECK enum sg_err
 ring_plan(struct features *features, const struct unit *unit, struct ring *ring,
 	int32_t tile, int32_t head, i128 n, struct ring_put *put);
 void
-ring_apply(
-	const struct unit *unit, struct ring *ring, const struct ring_put *put);
+ring_apply(struct features *features, const struct unit *unit,
+	struct ring *ring, const struct ring_put *put);
+
+/* What a ring has to have room for, noted tile by tile. */
+struct ring_need {
+	uint32_t n;
+	uint8_t code[2];
+};
+
+void
+ring_need_note(struct ring_need *need, const i128 cells[2]);
+/* Make an empty ring that has it. */
+SG_MUSTCHECK enum sg_err
+ring_make(struct features *features, const struct unit *unit, struct ring *ring,
+	const struct ring_need *need);
+
+/* Room for rings of so many bytes; and give back most of what is free. */
+SG_MUSTCHECK enum sg_err
+ring_pool_reserve(struct features *features, size_t bytes);
+SG_MUSTCHECK enum sg_err
+ring_pool_trim(struct features *features);
 
 /* Append a tile above all others, as the stored form lists them. */
 SG_MUSTCHECK enum sg_err
@@ -79,20 +101,25 @@ ring_append(struct features *features, const struct unit *unit,
 	struct ring *ring, int32_t tile, const i128 cells[2]);
 
 int32_t
-ring_tile(const struct ring *ring, uint32_t i);
+ring_tile(const struct features *features, const struct ring *ring, uint32_t i);
 i128
-ring_cell(const struct ring *ring, unsigned col, uint32_t i);
+ring_cell(const struct features *features, const struct ring *ring,
+	unsigned col, uint32_t i);
 
 /* The index of the first tile that is not below `tile`; ring->n if none. */
 uint32_t
-ring_find(const struct ring *ring, int64_t tile);
+ring_find(
+	const struct features *features, const struct ring *ring, int64_t tile);
 
 /* Over the tiles [from, to). The extremes want at least one. */
 i128
-ring_sum(const struct ring *ring, unsigned col, uint32_t from, uint32_t to);
+ring_sum(const struct features *features, const struct ring *ring, unsigned col,
+	uint32_t from, uint32_t to);
 i128
-ring_min(const struct ring *ring, uint32_t from, uint32_t to);
+ring_min(const struct features *features, const struct ring *ring,
+	uint32_t from, uint32_t to);
 i128
-ring_max(const struct ring *ring, uint32_t from, uint32_t to);
+ring_max(const struct features *features, const struct ring *ring,
+	uint32_t from, uint32_t to);
 
 #endif

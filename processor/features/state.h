@@ -119,13 +119,13 @@ struct cell {
 struct ring {
 	union {
 		uint8_t here[16];
-		uint8_t *heap;
+		uint32_t start; /* in the account's pool */
 	};
 	int32_t head;
 	uint16_t n;
 	uint16_t cap;
 	uint8_t code[2]; /* a cell of column i has 1 << code[i] bytes */
-	bool is_heap;
+	bool is_pooled;
 };
 
 /* See distinct.c. */
@@ -173,6 +173,9 @@ struct features {
 	uint32_t *ids; /* low halves, then high halves, of event id hashes */
 	uint8_t nids, ids_cap;
 	uint8_t ids_at; /* the oldest, once the ring is full */
+	uint32_t pool_cap;
+	uint32_t pool_used;
+	uint8_t *pool; /* rings that are too large for their place */
 	union place places[];
 };
 
@@ -199,6 +202,9 @@ void *
 features_alloc(struct features *features, size_t size);
 void
 features_free(struct features *features, void *piece, size_t size);
+/* Count a piece that was replaced by another; 0: there was none. */
+void
+features_count(struct features *features, size_t old_size, size_t new_size);
 
 /* The ring of event ids: room for one more, and one more. */
 SG_MUSTCHECK enum sg_err
