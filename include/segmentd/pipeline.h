@@ -255,4 +255,37 @@ replay_explain(const struct replay *replay, const char *account,
 	struct arena *arena, struct explanation *ret_explanation,
 	struct sg_fault *why);
 
+/* --- what reads what ---------------------------------------------------- */
+
+enum graph_kind {
+	GRAPH_INPUT,
+	GRAPH_FEATURE,
+	GRAPH_VARIABLE,
+	GRAPH_SCORE,
+	GRAPH_SEGMENTATION, /* reads its rules */
+	GRAPH_RULE	    /* "touch.high", "busy.enter", "renewal.date" */
+};
+
+struct graph_node {
+	enum graph_kind kind;
+	const char *name;
+	const char *detail;    /* topic, kind of feature, source; "" none */
+	const uint32_t *reads; /* nodes, directly */
+	size_t nreads;
+	const uint32_t *inputs; /* nodes of inputs that feed it, in order */
+	size_t ninputs;
+	bool is_used; /* a segmentation or the renewal queue depends on it */
+};
+
+struct graph {
+	const struct graph_node *nodes; /* grouped by kind, in that order */
+	size_t n;
+};
+
+/* Which input feeds which feature, variable and rule. The nodes lie in `arena`
+ * and in the program. Errors: SG_NOMEM. */
+SG_MUSTCHECK enum sg_err
+program_graph(const struct program *program, struct arena *arena,
+	struct graph *ret_graph);
+
 #endif

@@ -19,6 +19,9 @@ static const struct option longs[] = {
 	{"fast", no_argument, NULL, 'f'},
 	{"accounts", required_argument, NULL, 'a'},
 	{"seed", required_argument, NULL, 'r'},
+	{"compare", required_argument, NULL, 'C'},
+	{"value", required_argument, NULL, 'v'},
+	{"list", no_argument, NULL, 'l'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -46,6 +49,11 @@ bit_of(int c)
 	case 'a':
 	case 'r':
 		return CLI_DEMO;
+	case 'C':
+		return CLI_COMPARE;
+	case 'v':
+	case 'l':
+		return CLI_MATRIX;
 	default:
 		return 0;
 	}
@@ -69,20 +77,32 @@ take_time(const char *verb, const char *text, int64_t *ret_ms)
 }
 
 static bool
-take_output(const char *verb, const char *text, struct cli_args *args)
+take_output(const char *verb, const char *text, unsigned options,
+	struct cli_args *args)
 {
+	static const struct {
+		const char *name;
+		enum cli_output output;
+		unsigned bit; /* the verb must have it; 0: every verb */
+	} rows[] = {
+		{"text", CLI_TEXT, 0},
+		{"json", CLI_JSON, 0},
+		{"csv", CLI_CSV, CLI_HAS_CSV},
+		{"dot", CLI_DOT, CLI_HAS_DOT},
+	};
+
 	args->has_output = true;
-	if (strcmp(text, "json") == 0) {
-		args->output = CLI_JSON;
-		return true;
-	}
-	if (strcmp(text, "text") == 0) {
-		args->output = CLI_TEXT;
-		return true;
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		if (strcmp(text, rows[i].name) == 0 &&
+			(rows[i].bit & ~options) == 0) {
+			args->output = rows[i].output;
+			return true;
+		}
 	}
 	(void)fprintf(stderr,
-		"segmentd %s: --output is text or json, not `%s`\n", verb,
-		text);
+		"segmentd %s: --output is text, json%s%s, not `%s`\n", verb,
+		(options & CLI_HAS_CSV) != 0 ? ", csv" : "",
+		(options & CLI_HAS_DOT) != 0 ? ", dot" : "", text);
 	return false;
 }
 
@@ -103,7 +123,7 @@ take_number(const char *verb, const char *text, uint64_t *ret_n)
 }
 
 static bool
-take_one(const char *verb, int c, struct cli_args *args)
+take_one(const char *verb, int c, unsigned options, struct cli_args *args)
 {
 	switch (c) {
 	case 'c':
@@ -124,7 +144,7 @@ take_one(const char *verb, int c, struct cli_args *args)
 	case 't':
 		return take_time(verb, optarg, &args->at_ms);
 	case 'o':
-		return take_output(verb, optarg, args);
+		return take_output(verb, optarg, options, args);
 	case 'L':
 		args->is_loss_accepted = true;
 		return true;
@@ -138,6 +158,15 @@ take_one(const char *verb, int c, struct cli_args *args)
 		return take_number(verb, optarg, &args->naccounts);
 	case 'r':
 		return take_number(verb, optarg, &args->seed);
+	case 'C':
+		args->compare = optarg;
+		return true;
+	case 'v':
+		args->value = optarg;
+		return true;
+	case 'l':
+		args->is_listed = true;
+		return true;
 	default:
 		return false;
 	}
@@ -166,7 +195,7 @@ cli_parse(int argc, char **argv, unsigned options, const char *usage,
 				"segmentd %s: it has no such option\n", verb);
 			c = '?';
 		}
-		if (c == '?' || !take_one(verb, c, ret_args)) {
+		if (c == '?' || !take_one(verb, c, options, ret_args)) {
 			(void)fputs(usage, stderr);
 			return false;
 		}

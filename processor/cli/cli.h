@@ -24,6 +24,9 @@
 	VERB(run, "Run the daemon")                                            \
 	VERB(check, "Check a configuration, without a broker")                 \
 	VERB(test, "Run scenarios: events given, changes expected")            \
+	VERB(fmt, "Write configurations in the house format")                  \
+	VERB(schema, "Print the JSON Schema of a configuration")               \
+	VERB(graph, "Show which input feeds which feature and rule")           \
 	VERB(backtest, "Replay files: which changes would there be")           \
 	VERB(explain, "Say why an account is where it is")                     \
 	VERB(load, "Produce files to the input topics")                        \
@@ -38,7 +41,7 @@ CLI_VERBS(VERB)
 #define CLI_INPUTS_MAX 256
 #define CLI_SETS_MAX 64
 
-enum cli_output { CLI_TEXT, CLI_JSON };
+enum cli_output { CLI_TEXT, CLI_JSON, CLI_CSV, CLI_DOT };
 
 /* Options that several verbs have. */
 struct cli_args {
@@ -57,6 +60,9 @@ struct cli_args {
 	bool is_fast;	       /* --fast (demo) */
 	uint64_t naccounts;    /* --accounts (demo); 0: not given */
 	uint64_t seed;	       /* --seed (demo); 0: not given */
+	const char *compare;   /* --compare OLD (backtest); NULL: not given */
+	const char *value;     /* --value NAME; NULL: not given */
+	bool is_listed;	       /* --list */
 };
 
 /* Which of them a verb takes. */
@@ -68,8 +74,12 @@ enum cli_option {
 	CLI_OUTPUT = 1 << 4,
 	CLI_ACCEPT_LOSS = 1 << 5,
 	CLI_AT = 1 << 7,
-	CLI_OPERAND = 1 << 8, /* one operand, needed */
-	CLI_DEMO = 1 << 6,    /* --keep, --fast, --accounts, --seed */
+	CLI_OPERAND = 1 << 8,  /* one operand, needed */
+	CLI_DEMO = 1 << 6,     /* --keep, --fast, --accounts, --seed */
+	CLI_HAS_CSV = 1 << 9,  /* --output csv */
+	CLI_HAS_DOT = 1 << 10, /* --output dot */
+	CLI_COMPARE = 1 << 11,
+	CLI_MATRIX = 1 << 12, /* --value, --list */
 };
 
 /*
