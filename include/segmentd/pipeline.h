@@ -218,7 +218,10 @@ struct explain_segmentation {
 	bool is_held;	     /* a rule failed, or a stay or cooldown holds */
 	const char *held_by; /* "error", "min_stay", "cooldown"; NULL */
 	int64_t held_until_ms;
-	int64_t next_ms; /* may change then with no event; AT_NEVER */
+	const char *override_author; /* NULL: not pinned by a person */
+	const char *override_reason;
+	int64_t override_until_ms; /* AT_NEVER */
+	int64_t next_ms;	   /* may change then with no event; AT_NEVER */
 	const struct explain_clause *clauses;
 	size_t nclauses;
 };

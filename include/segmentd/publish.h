@@ -51,6 +51,8 @@ struct publish_opts {
 	const char *transactional_id;
 	bool is_at_least_once;
 	const char *topics[PUBLISH_TOPIC_COUNT];
+	/* A topic that is read, made here with the outputs; NULL: none. */
+	const char *overrides;
 	const char *source; /* ce_source: "segmentd/<group>" */
 };
 

@@ -286,6 +286,14 @@ cli_files(const struct cli_args *args, const struct conf *conf,
 				memcmp(conf->inputs[at].name.s, args->inputs[i],
 					len) != 0))
 			at++;
+		/* The last input is that of overrides, where there is one. */
+		if (at == conf->ninputs && len == strlen("overrides") &&
+			memcmp(args->inputs[i], "overrides", len) == 0 &&
+			conf->opt.topic_overrides.len > 0) {
+			ret_files[i] =
+				(struct replay_file){(uint32_t)at, eq + 1};
+			continue;
+		}
 		if (eq == NULL || at == conf->ninputs) {
 			(void)fprintf(stderr,
 				"segmentd: --input %s: write NAME=FILE, where "

@@ -79,6 +79,11 @@ print_segmentation(const struct explain_segmentation *seg, bool is_coloured)
 			seg->held_by,
 			time_text(seg->held_until_ms, at, sizeof(at)),
 			or_none(seg->target));
+	if (seg->override_author != NULL)
+		(void)printf("    pinned by %s until %s: %s\n",
+			seg->override_author,
+			time_text(seg->override_until_ms, at, sizeof(at)),
+			seg->override_reason);
 	(void)printf("    next change without an event: %s\n",
 		seg->next_ms == AT_NEVER
 			? "never"
@@ -135,6 +140,16 @@ json_values(const struct explain_value *values, size_t n)
 }
 
 static json_t *
+json_override(const struct explain_segmentation *seg)
+{
+	if (seg->override_author == NULL)
+		return json_null();
+	return json_pack("{s:s, s:s, s:o}", "author", seg->override_author,
+		"reason", seg->override_reason, "until",
+		json_time(seg->override_until_ms));
+}
+
+static json_t *
 json_segmentation(const struct explain_segmentation *seg)
 {
 	static const char *const results[] = {"false", "true", "error"};
@@ -151,13 +166,14 @@ json_segmentation(const struct explain_segmentation *seg)
 					 json_time(c->valid_until_ms), "values",
 					 json_values(c->values, c->nvalues)));
 	}
-	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}",
 		"segmentation", seg->name, "segment", json_text(seg->segment),
 		"since", json_time(seg->since_ms), "target",
 		json_text(seg->target), "held", seg->is_held, "held_by",
 		json_text(seg->held_by), "held_until",
 		seg->is_held ? json_time(seg->held_until_ms) : json_null(),
-		"next_change", json_time(seg->next_ms), "clauses", clauses);
+		"next_change", json_time(seg->next_ms), "override",
+		json_override(seg), "clauses", clauses);
 }
 
 static int

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "override.h"
+
 #define BUCKETS_MIN 1024
 
 /* version, updated_at, renewal.date, renewal.days_left, renewal.window,
@@ -209,6 +211,7 @@ account_free(struct account *acct)
 {
 	features_destroy(acct->features);
 	membership_destroy(acct->ms);
+	overrides_destroy(acct->overrides);
 	free(acct);
 }
 

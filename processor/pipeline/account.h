@@ -22,6 +22,8 @@
 #define HEAP_NONE UINT32_MAX
 #define DUE_UNKNOWN INT64_MIN
 
+struct account_overrides; /* override.h */
+
 struct account {
 	struct account *chain; /* in the hash table */
 	struct account *prev;  /* FIFO or LRU */
@@ -29,6 +31,7 @@ struct account {
 	uint64_t hash;
 	struct features *features;
 	struct membership *ms;
+	struct account_overrides *overrides; /* NULL: none */
 
 	int64_t due_ms;		  /* min of until_ms; AT_NEVER */
 	int64_t stored_due_ms;	  /* what the store's index says; DUE_UNKNOWN */
@@ -129,7 +132,7 @@ accounts_use(struct accounts *accounts, struct account *acct);
  * STATE BLOB
  *     codec version (1) | layout hash (4 bytes) | group number
  *     | flags: gone | touched_ms | n, n x applied offset
- *     | membership | features
+ *     | membership | overrides | features
  */
 void
 snapshot_write(const struct program *prog, const struct account *acct,

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "decide_private.h"
+#include "override.h"
 
 #define DEPTH_MAX 64 /* variables within variables */
 #define SCRATCH_BYTES_MAX (16 << 20)
@@ -413,13 +414,30 @@ target_of(struct decider *d, size_t i, struct account *acct, int64_t *until_ms,
 {
 	const struct program_segmentation *seg = &d->prog->segmentations[i];
 
+	const struct account_override *pin = override_at(acct, i, d->now_ms);
+
 	*ret_is_date_moved = false;
+	if (pin != NULL) {
+		*until_ms = pin->expires_ms;
+		return pin->segment;
+	}
 	if (seg->is_renewal)
 		return target_renewal(
 			d, seg, acct, until_ms, ret_is_date_moved);
 	if (seg->when != NULL)
 		return target_exclusive(d, seg, until_ms);
 	return target_tag(d, seg, acct->ms->seats[i].segment, until_ms);
+}
+
+/* A person's word is not held back by min_stay or cooldown. */
+static struct seat_step
+step_of(const struct decider *d, size_t i, const struct seat *seat,
+	int16_t target, const struct account_override *pin)
+{
+	if (pin != NULL)
+		return (struct seat_step){.wake_ms = AT_NEVER,
+			.is_move = target != seat->segment};
+	return seat_step(&d->prog->defs[i], seat, target, d->now_ms);
 }
 
 static enum sg_err
@@ -431,7 +449,8 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 	int64_t until_ms = AT_NEVER;
 	bool is_date_moved;
 	int16_t target = target_of(d, i, acct, &until_ms, &is_date_moved);
-	struct seat_step step = seat_step(def, seat, target, d->now_ms);
+	const struct account_override *pin = override_at(acct, i, d->now_ms);
+	struct seat_step step = step_of(d, i, seat, target, pin);
 	struct change_move move;
 	enum sg_err err;
 
@@ -444,8 +463,10 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 	acct->until_ms[i] = until_ms;
 	if (!step.is_move)
 		return SG_OK;
-	move = (struct change_move){
-		.segmentation = i, .from = seat->segment, .to = target};
+	move = (struct change_move){.segmentation = i,
+		.from = seat->segment,
+		.to = target,
+		.pin = pin};
 	/* Reasons are found before the seat moves: as the rules saw it. */
 	err = decide_reasons(d, &move, out);
 	if (err != SG_OK)
@@ -457,7 +478,7 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 		/* From here on the other rule counts. */
 		until_ms = AT_NEVER;
 		target = target_of(d, i, acct, &until_ms, &is_date_moved);
-		step = seat_step(def, seat, target, d->now_ms);
+		step = step_of(d, i, seat, target, pin);
 		if (step.wake_ms < until_ms)
 			until_ms = step.wake_ms;
 	}
@@ -567,17 +588,21 @@ decide_outlook(struct decider *d, const struct account *acct, size_t i)
 {
 	const struct program_segmentation *seg = &d->prog->segmentations[i];
 	const struct seat *seat = &acct->ms->seats[i];
+	const struct account_override *pin = override_at(acct, i, d->now_ms);
 	struct decide_outlook look = {.until_ms = AT_NEVER};
 
-	if (acct->is_gone)
+	if (acct->is_gone) {
 		look.target = SEAT_NONE;
-	else if (seg->is_renewal)
+	} else if (pin != NULL) {
+		look.target = pin->segment;
+		look.until_ms = pin->expires_ms;
+	} else if (seg->is_renewal)
 		look.target = look_renewal(d, seg, &look.until_ms).window;
 	else if (seg->when != NULL)
 		look.target = target_exclusive(d, seg, &look.until_ms);
 	else
 		look.target = target_tag(d, seg, seat->segment, &look.until_ms);
-	look.step = seat_step(&d->prog->defs[i], seat, look.target, d->now_ms);
+	look.step = step_of(d, i, seat, look.target, pin);
 	if (look.step.wake_ms < look.until_ms)
 		look.until_ms = look.step.wake_ms;
 	return look;

@@ -4,6 +4,8 @@
 
 #include "decide.h"
 
+struct account_override;
+
 struct slot_memo {
 	uint32_t epoch; /* of the decision it was loaded in */
 	struct value value;
@@ -38,6 +40,7 @@ struct change_move {
 	int16_t from;
 	int16_t to;
 	bool is_deletion;
+	const struct account_override *pin; /* it was pinned there */
 	int64_t valid_until_ms;
 	const struct change_reason *reasons;
 	size_t nreasons;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "decide_private.h"
+#include "override.h"
 #include "segmentd/clock.h"
 #include "segmentd/hash.h"
 #include "segmentd/store.h"
@@ -133,6 +134,24 @@ explain_hold(const struct segmentation_def *def, const struct seat *seat,
 }
 
 static void
+explain_override(
+	struct explainer *ex, size_t i, struct explain_segmentation *ret)
+{
+	const struct account_override *pin =
+		override_at(ex->acct, i, ex->d->now_ms);
+
+	if (pin == NULL)
+		return;
+	ret->override_author =
+		arena_copy(ex->arena, pin->author, strlen(pin->author));
+	ret->override_reason =
+		arena_copy(ex->arena, pin->reason, strlen(pin->reason));
+	ret->override_until_ms = pin->expires_ms;
+	if (ret->override_author == NULL || ret->override_reason == NULL)
+		ex->is_failed = true;
+}
+
+static void
 explain_segmentation(
 	struct explainer *ex, size_t i, struct explain_segmentation *ret)
 {
@@ -154,6 +173,7 @@ explain_segmentation(
 		.next_ms = look.until_ms,
 	};
 	explain_hold(def, seat, &look, ret);
+	explain_override(ex, i, ret);
 	if (clauses == NULL) {
 		ex->is_failed = true;
 		return;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "override.h"
 #include "segmentd/hash.h"
 
 #define BATCH_BYTES_MAX (INT64_C(1) << 30)
@@ -215,7 +216,9 @@ group_fold(struct group *group, struct account *acct,
 	if (ev->offset < acct->applied[ev->input])
 		return SG_OK;
 	group_mark_dirty(group, acct, mono_ms);
-	if (ge->is_deletion) {
+	if ((int32_t)ev->input == group->box->prog->overrides) {
+		err = override_fold(group->box->prog, acct, ev);
+	} else if (ge->is_deletion) {
 		err = forget_features(group, acct);
 	} else {
 		err = fold_features(group, acct, ge, &is_repeat);
@@ -264,6 +267,16 @@ group_decide(struct group *group, struct account *acct, int64_t now_ms,
 	return accounts_arm(&group->accounts, acct, due_ms);
 }
 
+/* What an override does, or its being taken back, is a person's doing. */
+static enum change_origin
+origin_of(const struct group *group, const struct account *acct)
+{
+	if (acct->last != NULL &&
+		(int32_t)acct->last->input == group->box->prog->overrides)
+		return ORIGIN_override;
+	return ORIGIN_live;
+}
+
 enum sg_err
 group_decide_touched(struct group *group, int64_t now_ms, int64_t mono_ms)
 {
@@ -271,7 +284,7 @@ group_decide_touched(struct group *group, int64_t now_ms, int64_t mono_ms)
 
 	for (size_t i = 0; i < group->ntouched && err == SG_OK; i++) {
 		struct account *acct = group->touched[i];
-		struct decide_cause cause = {.origin = ORIGIN_live,
+		struct decide_cause cause = {.origin = origin_of(group, acct),
 			.ev = acct->last,
 			.event_time_ms = acct->last == NULL
 						 ? now_ms

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "group.h"
+#include "override.h"
 #include "segmentd/hash.h"
 
 struct filter_ctx {
@@ -221,6 +222,8 @@ group_read(struct toolbox *box, const struct record *rec,
 		err = read_time(in, rec, ev, why);
 	if (err == SG_OK)
 		err = read_id(box, in, ev);
+	if (err == SG_OK && (int32_t)rec->input == box->prog->overrides)
+		err = override_check(box->prog, ev, why);
 	if (err == SG_OK)
 		apply_filters(box, in, ret_ge);
 	return err;

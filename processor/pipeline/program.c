@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "override.h"
 #include "program_build.h"
 #include "segmentd/files.h"
 #include "segmentd/hash.h"
@@ -130,6 +131,9 @@ build_inputs(struct build *b)
 		if (err != SG_OK && err != SG_BAD_CONFIG)
 			return err;
 	}
+	err = build_overrides(b);
+	if (err != SG_OK)
+		return err;
 	err = feature_set_create(
 		prog->feature_defs, prog->nfeatures, &prog->features, &why);
 	if (err == SG_NOMEM)

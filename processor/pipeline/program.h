@@ -52,10 +52,11 @@ struct program_input {
 	const char *topic;
 	int32_t schema; /* number of the reader schema */
 	struct decode_reader *reader;
-	bool is_bare;	   /* framing: bare */
-	int32_t key_slot;  /* -1: the record's key */
-	int32_t time_slot; /* -1: the record's timestamp */
-	int32_t id_slot;   /* -1: none */
+	bool is_bare;		    /* framing: bare */
+	uint32_t override_slots[8]; /* of the input of overrides: override.h */
+	int32_t key_slot;	    /* -1: the record's key */
+	int32_t time_slot;	    /* -1: the record's timestamp */
+	int32_t id_slot;	    /* -1: none */
 	struct cel_env *env;
 	/* CEL slot of the input's expressions -> event slot, -1 not bound */
 	int32_t *event_slot;
@@ -106,6 +107,7 @@ struct program {
 	struct decode_schemas *schemas;
 	struct program_input *inputs;
 	size_t ninputs;
+	int32_t overrides; /* the input of overrides, -1: none */
 	struct feature_set *features;
 	struct feature_def *feature_defs;
 	size_t nfeatures;

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "decide_private.h"
+#include "override.h"
 #include "segmentd/hash.h"
 
 #define REASONS_MAX 16
@@ -148,6 +149,34 @@ reasons_renewal(struct decider *d, const struct program_segmentation *seg,
 	return add_atom(d, seg->rule_names[0], prog, &atom, arena, list);
 }
 
+/* Who pinned it, why, and until when. */
+static enum sg_err
+reasons_override(const struct account_override *pin, struct arena *arena,
+	struct reason_list *list)
+{
+	struct change_value *values = arena_array(arena, 2, sizeof(*values));
+	char until[CIVIL_RFC3339_MAX] = "";
+
+	if (values == NULL)
+		return SG_NOMEM;
+	if (pin->expires_ms != AT_NEVER)
+		(void)civil_format_ms(pin->expires_ms, until, sizeof(until));
+	values[0].name = "author";
+	values[0].value = arena_copy(arena, pin->author, strlen(pin->author));
+	values[1].name = "expires_at";
+	values[1].value = arena_copy(arena, until, strlen(until));
+	list->items[0] = (struct change_reason){.rule = "override",
+		.clause = arena_copy(arena, pin->reason, strlen(pin->reason)),
+		.result = true,
+		.values = values,
+		.nvalues = 2};
+	list->n = 1;
+	return values[0].value == NULL || values[1].value == NULL ||
+			       list->items[0].clause == NULL
+		       ? SG_NOMEM
+		       : SG_OK;
+}
+
 enum sg_err
 decide_reasons(
 	struct decider *d, struct change_move *move, struct decide_out *out)
@@ -158,7 +187,9 @@ decide_reasons(
 	struct change_reason *copy;
 	enum sg_err err;
 
-	if (seg->is_renewal)
+	if (move->pin != NULL)
+		err = reasons_override(move->pin, out->arena, &list);
+	else if (seg->is_renewal)
 		err = reasons_renewal(d, seg, out->arena, &list);
 	else if (seg->when != NULL)
 		err = reasons_exclusive(d, seg, move, out->arena, &list);
@@ -287,7 +318,8 @@ decide_change(struct decider *d, struct account *acct,
 		.from = seat_name(def, move->from),
 		.to = move->is_deletion ? NULL : seat_name(def, move->to),
 		.action = action_of(move),
-		.origin = out->cause->origin,
+		.origin = move->pin != NULL ? ORIGIN_override
+					    : out->cause->origin,
 		.event_time_ms = out->cause->event_time_ms,
 		.evaluated_at_ms = d->now_ms,
 		.valid_until_ms = move->valid_until_ms,

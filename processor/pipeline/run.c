@@ -96,6 +96,8 @@ await_all(struct engine *engine, struct sg_fault *why)
 		err = await_server(engine, AWAIT_INPUTS, NULL, why);
 	if (err == SG_OK)
 		err = await_server(engine, AWAIT_OUTPUTS, NULL, why);
+	/* The topic of overrides is made with the outputs, and read. */
+	engine->ingest.ntopics = engine->prog->ninputs;
 	return err;
 }
 
@@ -116,7 +118,7 @@ fill_engine(struct engine *engine, const char **topics, char *host,
 		.group = opt->group.s,
 		.instance = "check",
 		.topics = topics,
-		.ntopics = engine->prog->ninputs,
+		.ntopics = engine->prog->conf->ninputs,
 		.batch_max = (size_t)opt->batch_max,
 		.is_from_latest = opt->start == 1,
 	};
@@ -129,6 +131,7 @@ fill_engine(struct engine *engine, const char **topics, char *host,
 			[PUBLISH_CURRENT] = opt->topic_current.s,
 			[PUBLISH_RENEWALS] = opt->topic_renewals.s,
 			[PUBLISH_REJECTS] = opt->topic_rejects.s},
+		.overrides = text_or_null(&opt->topic_overrides),
 		.source = source,
 	};
 	engine->store = program_store_opts(engine->prog);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "account.h"
+#include "override.h"
 #include "segmentd/ingest.h"
 
 #define CODEC_VERSION 1
@@ -29,6 +30,7 @@ snapshot_write(const struct program *prog, const struct account *acct,
 	for (size_t i = 0; i < prog->ninputs; i++)
 		buf_put_varint(out, (uint64_t)acct->applied[i]);
 	membership_encode(acct->ms, prog->defs, prog->nsegmentations, out);
+	overrides_write(prog, acct->overrides, out);
 	features_encode(prog->features, acct->features, out);
 }
 
@@ -158,6 +160,7 @@ static enum sg_err
 read_parts(const struct program *prog, const struct snapshot_layout *layout,
 	struct buf_reader *rd, struct account *acct)
 {
+	struct account_overrides *overrides = NULL;
 	struct features *features = NULL;
 	enum sg_err err;
 
@@ -170,11 +173,17 @@ read_parts(const struct program *prog, const struct snapshot_layout *layout,
 			layout == NULL ? NULL : layout->membership, prog->defs,
 			prog->nsegmentations, acct->ms);
 	if (err == SG_OK)
+		err = overrides_read(prog, rd, &overrides);
+	if (err == SG_OK)
 		err = features_decode(prog->features,
 			layout == NULL ? NULL : layout->features, rd,
 			&features);
-	if (err != SG_OK)
+	if (err != SG_OK) {
+		overrides_destroy(overrides);
 		return err;
+	}
+	overrides_destroy(acct->overrides);
+	acct->overrides = overrides;
 	features_destroy(acct->features);
 	acct->features = features;
 	return SG_OK;

@@ -24,7 +24,10 @@ struct check {
 	int64_t deadline_us;
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
-	int32_t counts[PUBLISH_TOPIC_COUNT];
+	/* The outputs, and the topic of overrides when there is one. */
+	const char *names[PUBLISH_TOPIC_COUNT + 1];
+	int32_t counts[PUBLISH_TOPIC_COUNT + 1];
+	int n;
 };
 
 static int
@@ -39,8 +42,8 @@ static enum sg_err
 read_counts(struct check *check, struct sg_fault *why)
 {
 	return kafka_partition_counts(check->opts->props, check->opts->nprops,
-		check->opts->topics, PUBLISH_TOPIC_COUNT, left_ms(check),
-		check->counts, why);
+		check->names, (size_t)check->n, left_ms(check), check->counts,
+		why);
 }
 
 /* --- creating ----------------------------------------------------------- */
@@ -51,11 +54,11 @@ new_topic(const struct check *check, int topic, struct sg_fault *why)
 	rd_kafka_NewTopic_t *made;
 	char text[256];
 
-	made = rd_kafka_NewTopic_new(check->opts->topics[topic],
-		check->npartitions, check->replication, text, sizeof(text));
+	made = rd_kafka_NewTopic_new(check->names[topic], check->npartitions,
+		check->replication, text, sizeof(text));
 	if (made == NULL) {
 		(void)sg_fault_set(why, SG_BAD_CONFIG, "topic %s: %s",
-			check->opts->topics[topic], text);
+			check->names[topic], text);
 		return NULL;
 	}
 	if (topic == PUBLISH_CURRENT) {
@@ -103,12 +106,12 @@ read_created(rd_kafka_event_t *event, struct sg_fault *why)
 static enum sg_err
 create(struct check *check, struct sg_fault *why)
 {
-	rd_kafka_NewTopic_t *topics[PUBLISH_TOPIC_COUNT];
+	rd_kafka_NewTopic_t *topics[PUBLISH_TOPIC_COUNT + 1];
 	rd_kafka_event_t *event;
 	enum sg_err err = SG_OK;
 	size_t n = 0;
 
-	for (int i = 0; err == SG_OK && i < PUBLISH_TOPIC_COUNT; i++) {
+	for (int i = 0; err == SG_OK && i < check->n; i++) {
 		if (check->counts[i] > 0)
 			continue;
 		topics[n] = new_topic(check, i, why);
@@ -141,7 +144,7 @@ wait_for_topics(struct check *check, struct sg_fault *why)
 
 		if (err != SG_OK)
 			return err;
-		for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++)
+		for (int i = 0; i < check->n; i++)
 			nmissing += check->counts[i] == 0;
 		if (nmissing == 0)
 			return SG_OK;
@@ -161,8 +164,8 @@ compare_counts(const struct check *check, struct sg_fault *why)
 	size_t nbad = 0;
 
 	buf_init(&text, sizeof(why->text));
-	for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++) {
-		const char *topic = check->opts->topics[i];
+	for (int i = 0; i < check->n; i++) {
+		const char *topic = check->names[i];
 
 		if (check->counts[i] == check->npartitions)
 			continue;
@@ -250,20 +253,20 @@ read_policies(const struct check *check, rd_kafka_event_t *event,
 static enum sg_err
 check_policies(const struct check *check, struct sg_fault *why)
 {
-	rd_kafka_ConfigResource_t *resources[PUBLISH_TOPIC_COUNT];
+	rd_kafka_ConfigResource_t *resources[PUBLISH_TOPIC_COUNT + 1];
 	rd_kafka_event_t *event;
 	enum sg_err err;
 
-	for (int i = 0; i < PUBLISH_TOPIC_COUNT; i++)
+	for (int i = 0; i < check->n; i++)
 		resources[i] = rd_kafka_ConfigResource_new(
-			RD_KAFKA_RESOURCE_TOPIC, check->opts->topics[i]);
+			RD_KAFKA_RESOURCE_TOPIC, check->names[i]);
 	rd_kafka_DescribeConfigs(
-		check->rk, resources, PUBLISH_TOPIC_COUNT, NULL, check->queue);
+		check->rk, resources, (size_t)check->n, NULL, check->queue);
 	event = rd_kafka_queue_poll(check->queue, left_ms(check));
 	err = read_policies(check, event, why);
 	if (event != NULL)
 		rd_kafka_event_destroy(event);
-	rd_kafka_ConfigResource_destroy_array(resources, PUBLISH_TOPIC_COUNT);
+	rd_kafka_ConfigResource_destroy_array(resources, (size_t)check->n);
 	return err;
 }
 
@@ -277,10 +280,14 @@ publish_check_topics(const struct publish_opts *opts, int32_t npartitions,
 		.npartitions = npartitions,
 		.replication = replication,
 		.deadline_us = clock_mono_us() + (int64_t)timeout_ms * 1000,
+		.n = PUBLISH_TOPIC_COUNT,
 	};
 	rd_kafka_conf_t *conf = NULL;
 	enum sg_err err;
 
+	memcpy(check.names, opts->topics, sizeof(opts->topics));
+	if (opts->overrides != NULL)
+		check.names[check.n++] = opts->overrides;
 	err = read_counts(&check, why);
 	if (err != SG_OK)
 		return err;

@@ -5,8 +5,10 @@ import shutil
 import subprocess
 
 import pytest
-from support.company import DAY_MS, Company, now_ms
+from support.avro import Codec
+from support.company import DAY_MS, Company, instant, now_ms
 from support.process import wait_until
+from support.segmentd import ROOT
 
 
 @pytest.fixture
@@ -330,3 +332,57 @@ def test_explain_says_why_and_until_when(company, redis, segmentd):
         "%Y-%m-%dT%H:%M:%SZ")
     assert found["renewal"]["segment"] == "T-120"
     assert command("explain", "nobody", "-c", daemon.path).returncode == 1
+
+
+def test_a_person_pins_a_segment_until_it_expires(
+        company, redis, segmentd, kafka):
+    company.config["topics"]["overrides"] = f"{company.name}.overrides"
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(company.account_record("acme", 30000.0))
+    wait_until(lambda: company.view(client, "acme").get("segment.touch")
+               == "mid", "mid by the rules")
+    codec = Codec.of_file(ROOT / "schemas/override.v1.avsc")
+
+    def override(segment, author="ann", expires=None, segmentation="touch"):
+        kafka.produce(f"{company.name}.overrides", [{
+            "key": b"acme", "value": codec.single_object({
+                "account_id": "acme", "segmentation": segmentation,
+                "segment": segment, "author": author, "reason": "a friend",
+                "expires_at": instant(expires), "at": instant(now_ms()),
+                "event_id": None})}])
+
+    override("high", expires=now_ms() + 6000)
+    wait_until(lambda: company.view(client, "acme").get("segment.touch")
+               == "high", "pinned")
+    company.send_accounts(company.account_record("acme", 1.0))
+    wait_until(lambda: company.view(client, "acme").get("account.arr") == "1",
+               "the event is folded")
+    assert company.view(client, "acme")["segment.touch"] == "high"
+    # It survives a restart, and ends by itself.
+    daemon.stop()
+    daemon.start()
+    wait_until(lambda: company.view(client, "acme").get("segment.touch")
+               == "low", "the rules count again")
+    override("high", author="")
+    override("nowhere")
+    override("high", segmentation="renewal")
+    wait_until(lambda: len(company.rejects()) == 3, "three are not usable")
+    assert {r[2]["segmentd_reason"] for r in company.rejects()} == {
+        b"bad_override"}
+    override("high")
+    wait_until(lambda: company.view(client, "acme").get("segment.touch")
+               == "high", "pinned again")
+    override(None)
+    wait_until(lambda: company.view(client, "acme").get("segment.touch")
+               == "low", "taken back")
+    daemon.stop()
+    touch = [c for c in company.changes("acme")
+             if c["segmentation"] == "touch"]
+    assert [(c["to"], c["origin"]) for c in touch] == [
+        ("mid", "live"), ("high", "override"), ("low", "timer"),
+        ("high", "override"), ("low", "override")]
+    (reason,) = touch[1]["reasons"]
+    assert reason["rule"] == "override" and reason["clause"] == "a friend"
+    assert reason["values"]["author"] == "ann"
