@@ -40,6 +40,8 @@
  * (of two windows for a trend). Rings are: count (also rate and trend without a
  * field), sum (also mean, rate and trend of one), min, max. A feature that is
  * new in a configuration begins with what the state it shares holds.
+ * Without a window, count sum min max mean have one tile for ever: nothing is
+ * late, nothing leaves, and the future counts at once.
  *
  * LATE. Each ring has a head: the tile of the greatest min(event time, Kafka
  * time) it was given. Future events count, but an account's clock that is ahead
@@ -131,7 +133,8 @@ struct feature_def {
 	const char *identity;
 	uint32_t input;
 	enum feature_kind kind;
-	int64_t window_ms;	 /* 0 for kinds without */
+	/* 0 for kinds without; of count, sum, min, max, mean: since ever */
+	int64_t window_ms;
 	int32_t slot;		 /* event slot of the field; -1: none (count) */
 	const struct type *type; /* of the field; NULL: none */
 	int32_t filter; /* bit that must be set in the event's filters, or -1 */

@@ -386,7 +386,7 @@ ring_load(
 	struct ring_need need = {0};
 	enum sg_err err = ring_walk(to, rd, head, n, false, &need);
 
-	if (err != SG_OK || rd->is_bad || need.n == 0)
+	if (err != SG_OK || rd->is_bad || to->unit == NULL || need.n == 0)
 		return err;
 	to->place->ring.head = head;
 	err = ring_make(to->features, to->unit, &to->place->ring, &need);

@@ -25,7 +25,7 @@ _Static_assert(TYPE_NULL == 1 && TYPE_BOOL == 2 && TYPE_INT == 3 &&
 		       TYPE_BYTES == 7 && TYPE_TIMESTAMP == 8 &&
 		       TYPE_DURATION == 9,
 	"type kinds are part of the stored form");
-_Static_assert(UNIT_DAYS == 9 && TILE_DAY == 3,
+_Static_assert(UNIT_DAYS == 9 && TILE_EVER == 4,
 	"classes and widths are part of the stored form");
 
 static void

@@ -44,6 +44,10 @@ view_move(struct view *view, int64_t window_ms, int64_t now_ms)
 	int64_t at_ms;
 
 	view->until_ms = AT_NEVER;
+	if (width == TILE_EVER) {
+		view->to = ring->n;
+		return;
+	}
 	view->from = ring_find(
 		features, ring, floor_tile(width, now_ms - window_ms));
 	view->to = ring_find(features, ring, floor_tile(width, now_ms) + 1);

@@ -27,25 +27,31 @@ enum field_need {
 	FIELD_KEY /* a scalar of which two are equal or not: no double */
 };
 
+enum window_need {
+	WINDOW_NONE,
+	WINDOW_NEEDED,
+	WINDOW_OR_EVER /* without one, all events there ever were */
+};
+
 static const struct {
 	const char *name;
 	enum field_need field;
-	bool has_window;
+	enum window_need window;
 } kinds[FEATURE_KIND_COUNT] = {
-	[FEATURE_last] = {"last", FIELD_SCALAR, false},
-	[FEATURE_first] = {"first", FIELD_SCALAR, false},
-	[FEATURE_latest] = {"latest", FIELD_ORDERED, false},
-	[FEATURE_count] = {"count", FIELD_NONE_OR_ANY, true},
-	[FEATURE_sum] = {"sum", FIELD_SUMMED, true},
-	[FEATURE_min] = {"min", FIELD_ORDERED, true},
-	[FEATURE_max] = {"max", FIELD_ORDERED, true},
-	[FEATURE_mean] = {"mean", FIELD_NUMBER, true},
-	[FEATURE_distinct] = {"distinct", FIELD_SCALAR, true},
-	[FEATURE_collect] = {"collect", FIELD_KEY, false},
-	[FEATURE_rate] = {"rate", FIELD_NONE_OR_NUMBER, true},
-	[FEATURE_trend] = {"trend", FIELD_NONE_OR_NUMBER, true},
-	[FEATURE_streak] = {"streak", FIELD_NONE_OR_ANY, false},
-	[FEATURE_days_since] = {"days_since", FIELD_NONE_OR_ANY, false},
+	[FEATURE_last] = {"last", FIELD_SCALAR, WINDOW_NONE},
+	[FEATURE_first] = {"first", FIELD_SCALAR, WINDOW_NONE},
+	[FEATURE_latest] = {"latest", FIELD_ORDERED, WINDOW_NONE},
+	[FEATURE_count] = {"count", FIELD_NONE_OR_ANY, WINDOW_OR_EVER},
+	[FEATURE_sum] = {"sum", FIELD_SUMMED, WINDOW_OR_EVER},
+	[FEATURE_min] = {"min", FIELD_ORDERED, WINDOW_OR_EVER},
+	[FEATURE_max] = {"max", FIELD_ORDERED, WINDOW_OR_EVER},
+	[FEATURE_mean] = {"mean", FIELD_NUMBER, WINDOW_OR_EVER},
+	[FEATURE_distinct] = {"distinct", FIELD_SCALAR, WINDOW_NEEDED},
+	[FEATURE_collect] = {"collect", FIELD_KEY, WINDOW_NONE},
+	[FEATURE_rate] = {"rate", FIELD_NONE_OR_NUMBER, WINDOW_NEEDED},
+	[FEATURE_trend] = {"trend", FIELD_NONE_OR_NUMBER, WINDOW_NEEDED},
+	[FEATURE_streak] = {"streak", FIELD_NONE_OR_ANY, WINDOW_NONE},
+	[FEATURE_days_since] = {"days_since", FIELD_NONE_OR_ANY, WINDOW_NONE},
 };
 
 const char *
@@ -161,12 +167,13 @@ field_check(const struct feature_def *def, struct sg_fault *why)
 static enum sg_err
 window_check(const struct feature_def *def, struct sg_fault *why)
 {
-	if (!kinds[def->kind].has_window) {
-		if (def->window_ms == 0)
-			return SG_OK;
+	enum window_need need = kinds[def->kind].window;
+
+	if (def->window_ms == 0 && need != WINDOW_NEEDED)
+		return SG_OK;
+	if (need == WINDOW_NONE)
 		return sg_fault_set(why, SG_BAD_OPTION, "%s: %s has no window",
 			def->name, feature_kind_name(def->kind));
-	}
 	if (def->window_ms >= 1000 && def->window_ms <= FEATURE_WINDOW_MAX_MS)
 		return SG_OK;
 	return sg_fault_set(why, SG_BAD_OPTION,
@@ -271,6 +278,8 @@ unit_class_of(const struct feature_def *def)
 static enum tile_width
 width_of(int64_t window_ms)
 {
+	if (window_ms == 0)
+		return TILE_EVER;
 	if (window_ms <= INT64_C(3600000))
 		return TILE_MINUTE;
 	if (window_ms <= 5 * INT64_C(3600000))
@@ -301,7 +310,7 @@ unit_make(const struct feature_def *def)
 
 	if (def->slot >= 0 && def->type != NULL)
 		unit.type = (uint8_t)def->type->kind;
-	if (kinds[def->kind].has_window) {
+	if (kinds[def->kind].window != WINDOW_NONE) {
 		unit.width = (uint8_t)width_of(def->window_ms);
 		unit.span = span_of(def, width_of(def->window_ms));
 		unit.ncols = unit.class == UNIT_SUM ? 2 : 1;

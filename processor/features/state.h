@@ -48,6 +48,7 @@ enum tile_width {
 	TILE_5_MINUTES,
 	TILE_HOUR,
 	TILE_DAY,
+	TILE_EVER, /* no window: one tile that never leaves */
 	TILE_WIDTHS
 };
 
@@ -218,7 +219,7 @@ static inline int64_t
 tile_ms(unsigned width)
 {
 	static const int64_t ms[TILE_WIDTHS] = {
-		60000, 300000, 3600000, 86400000};
+		60000, 300000, 3600000, 86400000, INT64_C(1) << 62};
 
 	return ms[width];
 }
@@ -234,8 +235,10 @@ tile_of(unsigned width, int64_t ms)
 		return ms / 300000;
 	case TILE_HOUR:
 		return ms / 3600000;
-	default:
+	case TILE_DAY:
 		return ms / 86400000;
+	default:
+		return 0;
 	}
 }
 

@@ -60,7 +60,8 @@ model_floor(int64_t a, int64_t b)
 static inline int64_t
 model_width(int64_t window_ms)
 {
-	return window_ms <= 3600000	     ? 60000
+	return window_ms == 0		     ? INT64_MAX / 2
+	       : window_ms <= 3600000	     ? 60000
 	       : window_ms <= 5 * 3600000    ? 300000
 	       : window_ms <= 60 * 3600000LL ? 3600000
 					     : 86400000;
@@ -217,6 +218,8 @@ model_covers(const struct model_window *w, const struct feature_def *def,
 {
 	int64_t tile = me->ev.at_ms / w->width;
 
+	if (def->window_ms == 0)
+		return model_counts(def, me);
 	return model_counts(def, me) && tile >= w->low && tile <= w->high &&
 	       tile >= w->least;
 }

@@ -101,6 +101,9 @@ random_defs(uint64_t *seed, struct feature_def *defs)
 			 kind != FEATURE_latest)
 			def->window_ms = windows[model_below(
 				seed, (int64_t)SG_COUNTOF(windows))];
+		if (kind >= FEATURE_count && kind <= FEATURE_mean &&
+			model_below(seed, 8) == 0)
+			def->window_ms = 0;
 	}
 	return n;
 }
