@@ -162,7 +162,7 @@ static int
 open_program(struct demo *demo)
 {
 	struct cli_args args = {.config = demo->place.config};
-	char sets[4][DEMO_URL_MAX + 32];
+	char sets[5][DEMO_URL_MAX + 32];
 
 	demo->port = demo_free_port();
 	(void)snprintf(sets[0], sizeof(sets[0]), "kafka.bootstrap.servers=%s",
@@ -173,7 +173,8 @@ open_program(struct demo *demo)
 		(unsigned)demo->port);
 	/* The mock cluster does not know how to be asked for that. */
 	(void)snprintf(sets[3], sizeof(sets[3]), "topics.create=false");
-	for (size_t i = 0; i < SG_COUNTOF(sets); i++)
+	(void)snprintf(sets[4], sizeof(sets[4]), "ingest.batch_max=2000");
+	for (size_t i = 0; i < SG_COUNTOF(sets) - !demo->args.is_fast; i++)
 		args.sets[args.nsets++] = sets[i];
 	return cli_program_open(&args, true, &demo->cp);
 }
@@ -195,8 +196,7 @@ send_day(struct demo *demo, int64_t day, struct sg_fault *why)
 			&demo->records, demo->company, &events[i]);
 		if (err == SG_OK)
 			err = demo_broker_send(demo->broker, events[i].input,
-				info.id, demo->records.value.bytes,
-				demo->records.value.len, &partition, why);
+				info.id, &demo->records.value, &partition, why);
 		demo->end_ms[partition] = events[i].at_ms;
 	}
 	demo->nevents += n;
@@ -365,7 +365,7 @@ stay(struct demo *demo)
 static int
 play_all(struct demo *demo)
 {
-	struct demo_facts facts = {.nevents = 0};
+	struct demo_facts facts = {.is_fast = demo->args.is_fast};
 	struct sg_fault why = {.err = SG_OK};
 	bool is_kept = demo->args.is_kept;
 	enum sg_err err;

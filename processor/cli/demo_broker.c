@@ -214,8 +214,8 @@ demo_broker_topics(struct demo_broker *broker, const struct conf *conf,
 
 enum sg_err
 demo_broker_send(struct demo_broker *broker, enum demo_input input,
-	const char *account, const void *value, size_t len,
-	int32_t *ret_partition, struct sg_fault *why)
+	const char *account, const struct buf *value, int32_t *ret_partition,
+	struct sg_fault *why)
 {
 	rd_kafka_topic_t *topic = broker->topics[input];
 	int64_t deadline_us = clock_mono_us() + QUEUE_WAIT_MS * INT64_C(1000);
@@ -224,8 +224,7 @@ demo_broker_send(struct demo_broker *broker, enum demo_input input,
 		topic, account, key_len, broker->npartitions, NULL, NULL);
 
 	while (rd_kafka_produce(topic, partition, RD_KAFKA_MSG_F_COPY,
-		       (void *)(uintptr_t)value, len, account, key_len,
-		       NULL) != 0) {
+		       value->bytes, value->len, account, key_len, NULL) != 0) {
 		rd_kafka_resp_err_t code = rd_kafka_last_error();
 
 		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL ||

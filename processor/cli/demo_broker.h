@@ -35,8 +35,8 @@ demo_broker_topics(struct demo_broker *broker, const struct conf *conf,
 /* *ret_partition is where all records of this account go. */
 SG_MUSTCHECK enum sg_err
 demo_broker_send(struct demo_broker *broker, enum demo_input input,
-	const char *account, const void *value, size_t len,
-	int32_t *ret_partition, struct sg_fault *why);
+	const char *account, const struct buf *value, int32_t *ret_partition,
+	struct sg_fault *why);
 
 /*
  * Keep consumers from joining a group, as a broker does whose coordinator is

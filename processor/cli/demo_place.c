@@ -36,6 +36,7 @@
 	FILE_IN(demo_file_usage, "schemas/demo/usage.avsc")                    \
 	FILE_IN(demo_file_ticket, "schemas/demo/ticket.avsc")
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): declarations have none. */
 #define FILE_IN(symbol, path)                                                  \
 	__asm__(".pushsection .rodata\n"                                       \
 		".type " #symbol ", @object\n" #symbol ":\n"                   \
@@ -46,6 +47,7 @@
 	extern const char symbol##_end[];
 DEMO_FILES(FILE_IN)
 #undef FILE_IN
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct {
 	const char *path;
@@ -161,14 +163,13 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 /* The child: Redis with the output thrown away, in a session of its own so that
  * Ctrl-C is not for it; it is still wanted for the last words. */
 static void
-become_redis(const struct demo_place *place, pid_t parent, int told)
+become_redis(struct demo_place *place, pid_t parent, int told)
 {
 	static const char *const programs[] = {"redis-server", "valkey-server"};
 	char *argv[] = {"redis-server", "--port", "0", "--unixsocket",
-		(char *)(uintptr_t)place->socket, "--unixsocketperm", "700",
-		"--save", "", "--appendonly", "no", "--daemonize", "no",
-		"--dir", (char *)(uintptr_t)place->dir, "--logfile",
-		(char *)(uintptr_t)place->redis_log, NULL};
+		place->socket, "--unixsocketperm", "700", "--save", "",
+		"--appendonly", "no", "--daemonize", "no", "--dir", place->dir,
+		"--logfile", place->redis_log, NULL};
 	int null = open("/dev/null", O_RDWR);
 	int code;
 

@@ -23,7 +23,12 @@
 #define LINE_EVERY_US 130000
 #define LINES_AT_ONCE 3
 #define BAR_WIDTH 24
-#define WIDTH_MIN 80
+#define WIDTH_MIN 72
+#define WIDE 108 /* columns from which on there is room for ARR */
+#define WIDE_BEFORE (10 + 1 + 24 + 1 + 8 + 15 + 1 + 7 + 3 + 7 + 1)
+#define NARROW_MOVE 22 /* "expansion_ready out->in" is one more */
+#define NARROW_BEFORE (8 + 1 + 20 + 1 + NARROW_MOVE + 1)
+#define RESET "\033[0m"
 
 static bool
 speaks_utf8(void)
@@ -48,7 +53,8 @@ width_of(FILE *stream)
 
 	if (isatty(fileno(stream)) != 1)
 		return INT32_MAX;
-	if (ioctl(fileno(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+	if (ioctl(fileno(stream), TIOCGWINSZ, &size) != 0 ||
+		size.ws_col < WIDTH_MIN)
 		return WIDTH_MIN;
 	return size.ws_col;
 }
@@ -132,7 +138,7 @@ demo_show_change(struct demo_show *show, const struct change *change)
 			show->company, change->account, &line.account))
 		is_line = demo_why(change,
 			demo_company_arr(show->company, line.account,
-				change->evaluated_at_ms),
+				change->event_time_ms - 1),
 			&line);
 	(void)pthread_mutex_lock(&show->mtx);
 	show->nchanges++;
@@ -197,33 +203,47 @@ clear_status(const struct demo_show *show)
 	(void)fflush(stderr);
 }
 
-/* "amber -> red", aligned by hand: an arrow of UTF-8 has more bytes than
+/* A tag says "-" where it means out. */
+static const char *
+seat(const struct demo_line *line, const char *name)
+{
+	bool is_tag =
+		strcmp(line->from, "in") == 0 || strcmp(line->to, "in") == 0;
+
+	return is_tag && strcmp(name, "-") == 0 ? "out" : name;
+}
+
+/* What has colours or an arrow is aligned by hand: it has more bytes than
  * columns. */
 static void
 print_move(const struct demo_show *show, const struct demo_line *line)
 {
-	bool is_tag =
-		strcmp(line->from, "in") == 0 || strcmp(line->to, "in") == 0;
-	const char *from = line->from;
-	const char *to = line->to;
+	const char *from = seat(line, line->from);
+	const char *to = seat(line, line->to);
+	const char *arrow = show->is_utf8 ? "\u2192" : "->";
+	int pad = 0;
 
-	if (is_tag && strcmp(from, "-") == 0)
-		from = "out";
-	if (is_tag && strcmp(to, "-") == 0)
-		to = "out";
+	if (show->width < WIDE) {
+		pad = NARROW_MOVE -
+		      (int)(strlen(line->what) + strlen(from) + strlen(to) +
+			      (show->is_utf8 ? 2 : 3));
+		(void)printf("%s%s%s %s%s%s%s%s%*s ", code(show, "\033[36m"),
+			line->what, code(show, RESET), from, arrow,
+			colour(show, line->colour), to, code(show, RESET),
+			pad > 0 ? pad : 0, "");
+		return;
+	}
 	(void)printf("%s%-15s%s %s%7s%s %s %s%-7s%s ", code(show, "\033[36m"),
-		line->what, code(show, "\033[0m"), code(show, "\033[2m"), from,
-		code(show, "\033[0m"), show->is_utf8 ? "\u2192" : "->",
-		colour(show, line->colour), to, code(show, "\033[0m"));
+		line->what, code(show, RESET), code(show, "\033[2m"), from,
+		code(show, RESET), arrow, colour(show, line->colour), to,
+		code(show, RESET));
 }
 
 static void
 print_line(struct demo_show *show, const struct demo_line *line)
 {
-	int left = show->width == INT32_MAX
-			   ? DEMO_WHY_MAX
-			   : show->width - (10 + 2 + 24 + 1 + 6 + 2 + 15 + 1 +
-						   7 + 4 + 7 + 1);
+	bool is_wide = show->width >= WIDE;
+	int left = show->width - (is_wide ? WIDE_BEFORE : NARROW_BEFORE);
 	struct demo_account_info info;
 	char date[32], money[32];
 
@@ -231,13 +251,14 @@ print_line(struct demo_show *show, const struct demo_line *line)
 	demo_date(line->at_ms, date);
 	demo_money(demo_company_arr(show->company, line->account, line->at_ms),
 		money);
-	(void)printf("%s%s%s  %s%-24.24s%s %6s  ", code(show, "\033[2m"), date,
-		code(show, "\033[0m"), code(show, "\033[1m"), info.name,
-		code(show, "\033[0m"), money);
+	(void)printf("%s%s%s %s%-*.*s%s ", code(show, "\033[2m"),
+		is_wide ? date : date + 2, code(show, RESET),
+		code(show, "\033[1m"), is_wide ? 24 : 20, is_wide ? 24 : 20,
+		info.name, code(show, RESET));
+	if (is_wide)
+		(void)printf("%6s  ", money);
 	print_move(show, line);
-	if (left > 8)
-		(void)printf("%.*s", left, line->why);
-	(void)printf("\n");
+	(void)printf("%.*s\n", left, line->why);
 	(void)snprintf(show->recent[show->nrecent++ % SG_COUNTOF(show->recent)],
 		sizeof(show->recent[0]), "%s%s", line->what, line->to);
 	show->nshown++;
@@ -246,10 +267,16 @@ print_line(struct demo_show *show, const struct demo_line *line)
 void
 demo_show_head(const struct demo_show *show)
 {
-	(void)printf("%s%-10s  %-24s %6s  %-15s %7s %s %-7s %s%s\n",
-		code(show, "\033[4m"), "date", "account", "ARR", "segmentation",
-		"from", show->is_utf8 ? " " : "  ", "to", "why",
-		code(show, "\033[0m"));
+	const char *gap = show->is_utf8 ? "" : " ";
+
+	if (show->width < WIDE)
+		(void)printf("%s%-8s %-20s %-*s why%s\n", code(show, "\033[4m"),
+			"date", "account", NARROW_MOVE, "change",
+			code(show, RESET));
+	else
+		(void)printf("%s%-10s %-24s %6s  %-15s %7s   %s%-7s why%s\n",
+			code(show, "\033[4m"), "date", "account", "ARR",
+			"segmentation", "from", gap, "to", code(show, RESET));
 	(void)fflush(stdout);
 }
 
@@ -323,6 +350,12 @@ print_status(struct demo_show *show, int64_t now_ms)
 
 	if (!show->has_status)
 		return;
+	if (now_ms == INT64_MIN) {
+		(void)fputs(
+			"\rthe consumer group is forming ...\033[K", stderr);
+		(void)fflush(stderr);
+		return;
+	}
 	demo_date(at, date);
 	demo_number(show->nchanges, changes);
 	(void)snprintf(text, sizeof(text),

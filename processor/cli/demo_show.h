@@ -84,7 +84,8 @@ demo_show_end(struct demo_show *show);
 
 /* --- demo_why.c --------------------------------------------------------- */
 
-/* Fills everything but the account. False: not worth a line, ever. */
+/* Fills everything but the account, whose ARR was `arr` before. False: not
+ * worth a line, ever. */
 bool
 demo_why(const struct change *change, int64_t arr, struct demo_line *ret_line);
 

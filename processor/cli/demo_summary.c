@@ -190,9 +190,11 @@ print_speed(const struct summary *sum, const struct demo_facts *facts)
 		rate);
 	demo_number(sum->show->nchanges, changes);
 	demo_number(facts->ntransactions, transactions);
-	(void)printf("\n%s events in %" PRId64 ".%" PRId64
-		     " s (%s a second), %s changes",
-		events, tenths / 10, tenths % 10, rate, changes);
+	(void)printf("\n%s events in %" PRId64 ".%" PRId64 " s", events,
+		tenths / 10, tenths % 10);
+	if (facts->is_fast)
+		(void)printf(" (%s a second)", rate);
+	(void)printf(", %s changes", changes);
 	if (facts->ntransactions > 0)
 		(void)printf(" in %s Kafka transactions", transactions);
 	(void)printf(".\n");

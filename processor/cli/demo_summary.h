@@ -10,6 +10,7 @@
 struct demo_facts {
 	uint64_t nevents;
 	uint64_t ntransactions; /* 0: not known */
+	bool is_fast;		/* nothing held it back */
 	int64_t played_us;
 	int64_t clock_ms; /* how far it came */
 	char top[64];	  /* filled: an account to look at; "" for none */

@@ -116,6 +116,16 @@ put_value(struct buf *out, const struct change_value *value)
 	}
 }
 
+/* ARR has a column of its own, and no account is new for ever. */
+static bool
+is_noise(const struct change *change, const struct change_value *value)
+{
+	if (strcmp(value->name, "variables.arr") == 0)
+		return strcmp(change->segmentation, "touch") != 0;
+	return strcmp(value->name, "variables.is_new") == 0 &&
+	       strcmp(value->value, "false") == 0;
+}
+
 static bool
 is_said(const struct change *change, size_t reason, size_t value)
 {
@@ -140,7 +150,8 @@ put_reasons(struct buf *out, const struct change *change)
 		const struct change_reason *reason = &change->reasons[r];
 
 		for (size_t v = 0; v < reason->nvalues; v++) {
-			if (!is_said(change, r, v))
+			if (!is_noise(change, &reason->values[v]) &&
+				!is_said(change, r, v))
 				put_value(out, &reason->values[v]);
 		}
 	}
@@ -159,10 +170,10 @@ put_renewal(struct buf *out, const struct change *change)
 	if (change->renewal.days_left > 120)
 		buf_printf(out, "renewed until %s", date);
 	else if (change->renewal.days_left < 0)
-		buf_printf(out, "not renewed, ended on %s", date);
+		buf_printf(out, "ended %s, not renewed", date);
 	else
-		buf_printf(out, "contract ends on %s, in %" PRId64 " days",
-			date, change->renewal.days_left);
+		buf_printf(out, "ends %s, %" PRId64 " days left", date,
+			change->renewal.days_left);
 }
 
 /* --- what it is worth --------------------------------------------------- */
@@ -212,6 +223,7 @@ fits(const char *text, const char *want)
 bool
 demo_why(const struct change *change, int64_t arr, struct demo_line *line)
 {
+	char money[32];
 	struct buf why;
 	size_t i = 0;
 
@@ -232,10 +244,13 @@ demo_why(const struct change *change, int64_t arr, struct demo_line *line)
 	line->colour = kinds[i].colour;
 	line->worth = kinds[i].worth + (int)(arr / 10000);
 	buf_init(&why, 4096);
+	demo_money(arr, money);
 	if (strcmp(line->what, "renewal") == 0)
 		put_renewal(&why, change);
 	else
 		put_reasons(&why, change);
+	if (strcmp(line->what, "touch") == 0 && arr > 0)
+		buf_printf(&why, ", was %s", money);
 	(void)snprintf(line->why, sizeof(line->why), "%s", buf_cstr(&why));
 	buf_fini(&why);
 	return true;
