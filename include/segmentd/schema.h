@@ -53,11 +53,11 @@ struct schema {
 	enum schema_logical logical;
 	int32_t precision; /* of a decimal */
 	int32_t scale;
-	uint32_t depth;	       /* nodes on the longest way down, cycles cut */
+	uint32_t depth;	 /* nodes on the longest way down, cycles cut */
+	uint32_t number; /* of a named type: 0, 1, ... in order of the text */
 	int64_t encoded_bytes; /* where every value takes as many, else -1 */
 
 	const char *name; /* full name of a record, enum, fixed; else NULL */
-	uint32_t number;  /* of a named type: 0, 1, ... in order of the text */
 	const char *const *aliases; /* full names */
 	size_t naliases;
 

@@ -154,6 +154,17 @@ struct walk {
 static const struct type *
 walk_type(struct walk *w, const struct schema *schema, size_t i);
 
+/* The way ends here. */
+static void
+walk_stuck(struct walk *w, const struct schema *schema, size_t i)
+{
+	if (w->stuck == NULL || i > w->stuck_step ||
+		(i == w->stuck_step && w->stuck->kind != SCHEMA_RECORD)) {
+		w->stuck = schema;
+		w->stuck_step = i;
+	}
+}
+
 static const struct type *
 walk_union(struct walk *w, const struct schema *schema, size_t i)
 {
@@ -172,6 +183,8 @@ walk_union(struct walk *w, const struct schema *schema, size_t i)
 		else if (!type_same(found, type))
 			found = &type_dyn;
 	}
+	if (found == NULL && w->stuck == NULL) /* a union of null alone */
+		walk_stuck(w, schema, i);
 	return found;
 }
 
@@ -211,10 +224,7 @@ walk_type(struct walk *w, const struct schema *schema, size_t i)
 			return type;
 		}
 	}
-	if (w->stuck == NULL || i >= w->stuck_step) {
-		w->stuck = schema;
-		w->stuck_step = i;
-	}
+	walk_stuck(w, schema, i);
 	return NULL;
 }
 

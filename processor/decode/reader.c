@@ -119,7 +119,7 @@ reader_fill(
 		return sg_fault_set(why, SG_BAD_SCHEMA,
 			"%s: an input's schema is a record, this is %s", name,
 			schema_kind_name(reader->schema->kind));
-	reader->plans = calloc(SCHEMAS_MAX, sizeof(*reader->plans));
+	reader->plans = calloc(SCHEMAS_MAX, sizeof(void *));
 	if (reader->plans == NULL)
 		return sg_fault_set(why, SG_NOMEM, "no memory");
 	reader->type = types_of(&reader->arena, reader->schema, NULL, 0);
@@ -352,7 +352,7 @@ decode_reader_bind(struct decode_reader *reader, const char *path, size_t len,
 		err = bind_new(reader, path, len, &slot, why);
 		if (err != SG_OK)
 			return err;
-		memset(reader->plans, 0, SCHEMAS_MAX * sizeof(*reader->plans));
+		memset(reader->plans, 0, SCHEMAS_MAX * sizeof(void *));
 		memset(reader->cache, 0, sizeof(reader->cache));
 	}
 	*ret_slot = slot;

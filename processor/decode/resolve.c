@@ -395,7 +395,7 @@ make_union(struct resolve *rs, struct res *res, const struct schema *writer,
 	const struct schema *reader, const struct type *type)
 {
 	const struct res **branches =
-		arena_array(rs->arena, writer->nbranches, sizeof(*branches));
+		arena_array(rs->arena, writer->nbranches, sizeof(void *));
 	bool can_any = false;
 
 	if (branches == NULL) {

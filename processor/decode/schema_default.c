@@ -150,7 +150,7 @@ encode_entries(
 	if (n > 0)
 		buf_put_zigzag(e->buf, (int64_t)n);
 	/* The macro wants a plain pointer; nothing is changed. */
-	json_object_foreach((json_t *)(uintptr_t)json, key, value)
+	json_object_foreach((json_t *)json, key, value)
 	{
 		buf_put_zigzag(e->buf, (int64_t)strlen(key));
 		buf_put_str(e->buf, key);

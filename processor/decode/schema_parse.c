@@ -66,15 +66,17 @@ parse_node(struct parse *p, const json_t *json, const char *space,
 static enum sg_err
 bad(struct parse *p, const char *what, const char *detail)
 {
-	return sg_fault_set(p->why, SG_BAD_SCHEMA, "%s: %s%s%s%s%s", p->file,
+	(void)sg_fault_set(p->why, SG_BAD_SCHEMA, "%s: %s%s%s%s%s", p->file,
 		p->where[0] != '\0' ? "at '" : "", p->where,
 		p->where[0] != '\0' ? "': " : "", what, detail);
+	return SG_BAD_SCHEMA;
 }
 
 static enum sg_err
 nomem(struct parse *p)
 {
-	return sg_fault_set(p->why, SG_NOMEM, "%s: no memory", p->file);
+	(void)sg_fault_set(p->why, SG_NOMEM, "%s: no memory", p->file);
+	return SG_NOMEM;
 }
 
 static struct schema *
@@ -145,7 +147,8 @@ full_name(struct parse *p, const char *space, const char *name)
 		return NULL;
 	memcpy(full, space, space_len);
 	full[space_len] = '.';
-	memcpy(full + space_len + 1, name, len + 1);
+	memcpy(full + space_len + 1, name, len);
+	full[space_len + 1 + len] = '\0';
 	return full;
 }
 
@@ -433,7 +436,7 @@ parse_record(struct parse *p, const json_t *json, const char *space,
 	enum sg_err err;
 
 	err = named_begin(p, json, space, SCHEMA_RECORD, &node);
-	if (err != SG_OK)
+	if (err != SG_OK || node == NULL)
 		return err;
 	if (!json_is_array(list))
 		return bad(p, "a record without a list of fields", "");
@@ -491,7 +494,7 @@ parse_enum(struct parse *p, const json_t *json, const char *space,
 	enum sg_err err;
 
 	err = named_begin(p, json, space, SCHEMA_ENUM, &node);
-	if (err != SG_OK)
+	if (err != SG_OK || node == NULL)
 		return err;
 	if (json_array_size(list) == 0)
 		return bad(p, "an enum without symbols", "");
@@ -517,7 +520,7 @@ parse_fixed(struct parse *p, const json_t *json, const char *space,
 	enum sg_err err;
 
 	err = named_begin(p, json, space, SCHEMA_FIXED, &node);
-	if (err != SG_OK)
+	if (err != SG_OK || node == NULL)
 		return err;
 	if (!json_is_integer(size) || json_integer_value(size) < 0 ||
 		json_integer_value(size) > 1 << 24)
@@ -576,7 +579,7 @@ parse_union(struct parse *p, const json_t *list, const char *space,
 		return bad(p, "a union without branches", "");
 	if (n > 256)
 		return bad(p, "a union of more than 256 branches", "");
-	branches = arena_array(p->arena, n, sizeof(*branches));
+	branches = arena_array(p->arena, n, sizeof(void *));
 	if (branches == NULL)
 		return nomem(p);
 	for (size_t i = 0; i < n; i++) {
@@ -726,7 +729,7 @@ schema_parse(struct arena *arena, const char *name, const char *json,
 			fault.line, fault.column, fault.text);
 	p.pending_end = &p.pending;
 	p.names = json_object();
-	p.named = calloc(SCHEMA_NODES_MAX, sizeof(*p.named));
+	p.named = calloc(SCHEMA_NODES_MAX, sizeof(void *));
 	err = p.names == NULL || p.named == NULL ? nomem(&p) : SG_OK;
 	if (err == SG_OK)
 		err = parse_node(&p, root, "", 0, &schema);

@@ -161,7 +161,7 @@ types_of(struct arena *arena, const struct schema *schema,
 		.arena = arena, .low = UINT16_MAX, .left = TYPES_MAX};
 	const struct type *type = NULL;
 
-	t.done = calloc(SCHEMA_NODES_MAX, sizeof(*t.done));
+	t.done = calloc(SCHEMA_NODES_MAX, sizeof(void *));
 	t.level = calloc(SCHEMA_NODES_MAX, sizeof(*t.level));
 	if (t.done != NULL && t.level != NULL) {
 		for (size_t i = 0; i < nopen; i++)

@@ -156,7 +156,7 @@ encode_map(struct encode *e, const struct schema *schema, const json_t *json)
 	if (n > 0)
 		buf_put_zigzag(e->out, (int64_t)n);
 	/* The macro wants a plain pointer; nothing is changed. */
-	json_object_foreach((json_t *)(uintptr_t)json, key, value)
+	json_object_foreach((json_t *)json, key, value)
 	{
 		buf_put_zigzag(e->out, (int64_t)strlen(key));
 		buf_put_str(e->out, key);
@@ -188,7 +188,7 @@ named_branch(
 
 	if (json_object_size(json) != 1)
 		return -1;
-	iter = json_object_iter((json_t *)(uintptr_t)json);
+	iter = json_object_iter((json_t *)json);
 	key = json_object_iter_key(iter);
 	*ret = json_object_iter_value(iter);
 	for (size_t i = 0; i < schema->nbranches; i++)

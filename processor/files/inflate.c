@@ -218,8 +218,8 @@ match(struct inflate *z, int symbol)
 	far_more = take(z, far < 4 ? 0 : (unsigned)far / 2 - 1);
 	if (more < 0 || far_more < 0)
 		return "it ends early";
-	return copy(z, (size_t)(far_base[far] + far_more),
-		(size_t)(base[symbol] + more));
+	return copy(z, (size_t)far_base[far] + (size_t)far_more,
+		(size_t)base[symbol] + (size_t)more);
 }
 
 static const char *

@@ -30,7 +30,8 @@ static const char event_schema[] =
 	"\"fields\":[{\"name\":\"v\",\"type\":\"int\"},"
 	"{\"name\":\"next\",\"type\":[\"null\",\"Node\"]}]}},"
 	"{\"name\":\"grid\",\"type\":{\"type\":\"array\",\"items\":"
-	"{\"type\":\"array\",\"items\":\"int\"}}}]}";
+	"{\"type\":\"array\",\"items\":\"int\"}}},"
+	"{\"name\":\"nil\",\"type\":[\"null\"]}]}";
 
 /* branch: 0 nobody, 1 a user, 2 a bot */
 static void
@@ -66,6 +67,7 @@ put_event(struct buf *buf, int branch)
 	}
 	buf_put(buf, "\x02\x02\x04\x02\x06\x00", 6);	 /* 1 -> 2 -> 3 */
 	buf_put(buf, "\x04\x00\x04\x02\x04\x00\x00", 7); /* [[], [1, 2]] */
+	buf_put_zigzag(buf, 0);
 }
 
 struct path_row {
@@ -238,6 +240,7 @@ bad_path_is_refused_and_says_what_there_is(void **state)
 		{"id[0]", "there is no element [0] in string"},
 		{"items.sku", "there is no field 'sku' in array"},
 		{"who.none", "there is no field 'none'"},
+		{"nil.x", "there is no field 'x' in union"},
 		{"@time", "there are @timestamp and @headers"},
 		{"@headers", "there are @timestamp and @headers"},
 		{"@headers[0]", "there are @timestamp and @headers"},
@@ -323,7 +326,7 @@ the_whole_type_is_that_of_the_schema(void **state)
 		"record{id: string, props: record{plan: string?, seats: int}, "
 		"items: list(record{sku: string, n: int}), traits: "
 		"map(string, int), who: dyn, node: record{v: int, next: dyn}, "
-		"grid: list(list(int))}");
+		"grid: list(list(int)), nil: null}");
 	fixture_fini(&fx);
 }
 
