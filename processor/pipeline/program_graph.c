@@ -27,8 +27,13 @@ struct walk {
 	struct node path[DEPTH_MAX];
 	size_t depth;
 	uint8_t *is_ordered; /* by segmentation */
+	/* By variable, then score: the segmentation (plus one) whose walk has
+	 * been there. Without it, variables that each read two others would be
+	 * walked once for every way to them. */
+	uint32_t *seen;
+	uint32_t reader; /* segmentation being walked, plus one */
 	size_t nordered;
-	bool is_circle;
+	bool is_circle; /* or too deep: was reported */
 };
 
 static const char *
@@ -133,9 +138,11 @@ walk_segmentation(struct walk *w, uint32_t i)
 {
 	struct program *prog = w->b->prog;
 	struct program_segmentation *seg = &prog->segmentations[i];
+	uint32_t reader = w->reader;
 
 	if (w->is_ordered[i])
 		return;
+	w->reader = i + 1;
 	if (seg->is_renewal) {
 		walk_prog(w, prog->renewal_date, &seg->deps);
 		walk_prog(w, prog->renewal_tz_prog, &seg->deps);
@@ -144,8 +151,25 @@ walk_segmentation(struct walk *w, uint32_t i)
 		walk_prog(w, seg->when[k], &seg->deps);
 	walk_prog(w, seg->enter, &seg->deps);
 	walk_prog(w, seg->exit, &seg->deps);
+	w->reader = reader;
 	w->is_ordered[i] = 1;
 	prog->order[w->nordered++] = i;
+}
+
+/* Was this variable or score walked for the present reader? */
+static bool
+is_seen(struct walk *w, struct node node)
+{
+	size_t at = node.index;
+
+	if (node.kind == NODE_SEGMENTATION)
+		return false;
+	if (node.kind == NODE_SCORE)
+		at += w->b->prog->nvariables;
+	if (w->seen[at] == w->reader)
+		return true;
+	w->seen[at] = w->reader;
+	return false;
 }
 
 static void
@@ -159,8 +183,15 @@ walk_node(struct walk *w, struct node node, struct program_deps *deps)
 			return;
 		}
 	}
-	if (w->depth == DEPTH_MAX || w->is_circle)
+	if (w->is_circle || is_seen(w, node))
 		return;
+	if (w->depth == DEPTH_MAX) {
+		conf_diag_at(w->b->diags, node_text(prog, node), 0, 0, false,
+			NULL, "rules read each other more than %d deep",
+			DEPTH_MAX);
+		w->is_circle = true;
+		return;
+	}
 	w->path[w->depth++] = node;
 	if (node.kind == NODE_VARIABLE) {
 		walk_prog(w, prog->variables[node.index].prog, deps);
@@ -183,6 +214,7 @@ build_graph(struct build *b)
 {
 	struct program *prog = b->prog;
 	size_t n = prog->nsegmentations;
+	size_t nseen;
 	struct walk *w = arena_alloc(&prog->arena, sizeof(*w));
 
 	if (w == NULL)
@@ -191,8 +223,11 @@ build_graph(struct build *b)
 	w->b = b;
 	prog->order = arena_array(&prog->arena, n + 1, sizeof(*prog->order));
 	w->is_ordered = arena_alloc(&prog->arena, n + 1);
-	if (prog->order == NULL || w->is_ordered == NULL)
+	nseen = prog->nvariables + prog->nscores;
+	w->seen = arena_array(&prog->arena, nseen + 1, sizeof(*w->seen));
+	if (prog->order == NULL || w->is_ordered == NULL || w->seen == NULL)
 		return SG_NOMEM;
+	memset(w->seen, 0, nseen * sizeof(*w->seen));
 	memset(w->is_ordered, 0, n + 1);
 	for (uint32_t i = 0; i < n && !w->is_circle; i++)
 		walk_node(w, (struct node){NODE_SEGMENTATION, i}, NULL);

@@ -13,6 +13,8 @@
 
 #include "program_build.h"
 
+#define NESTING_MAX 48 /* variables within variables */
+
 static bool
 declare(struct build *b, enum slot_kind kind, uint32_t index, const char *name,
 	const struct type *type)
@@ -139,9 +141,44 @@ note_cycle(struct build *b, const uint32_t *path, size_t n, uint32_t again)
 		used == 0 ? "" : text, conf->variables[again].name.s);
 }
 
-static enum sg_err
-compile_variable(struct build *b, uint32_t i)
+struct visitor {
+	struct build *b;
+	enum visit *seen;
+	uint32_t *path;
+	uint32_t *nesting; /* by variable: variables within, and itself */
+	size_t depth;
+};
+
+/* A decision can look only so deep (DEPTH_MAX of decide.c); what is deeper
+ * would fail every time. */
+static void
+check_nesting(struct visitor *v, uint32_t i)
 {
+	const struct program *prog = v->b->prog;
+	size_t n = 0;
+	const uint32_t *slots = NULL;
+
+	if (prog->variables[i].prog != NULL)
+		slots = cel_prog_slots(prog->variables[i].prog, &n);
+	v->nesting[i] = 1;
+	for (size_t k = 0; k < n; k++) {
+		const struct program_slot *slot = &prog->slots[slots[k]];
+
+		if (slot->kind == SLOT_VARIABLE &&
+			v->nesting[slot->index] >= v->nesting[i])
+			v->nesting[i] = v->nesting[slot->index] + 1;
+	}
+	if (v->nesting[i] == NESTING_MAX + 1)
+		conf_diag_at(v->b->diags, &prog->conf->variables[i].expr, 0, 0,
+			false, NULL,
+			"variables read each other more than %d deep",
+			NESTING_MAX);
+}
+
+static enum sg_err
+compile_variable(struct visitor *v, uint32_t i)
+{
+	struct build *b = v->b;
 	const struct conf_variable *cv = &b->prog->conf->variables[i];
 	struct program_variable *var = &b->prog->variables[i];
 
@@ -154,15 +191,9 @@ compile_variable(struct build *b, uint32_t i)
 	if (!declare(b, SLOT_VARIABLE, i, var->name,
 		    var->prog == NULL ? &type_dyn : cel_prog_type(var->prog)))
 		return SG_LIMIT;
+	check_nesting(v, i);
 	return SG_OK;
 }
-
-struct visitor {
-	struct build *b;
-	enum visit *seen;
-	uint32_t *path;
-	size_t depth;
-};
 
 static enum sg_err
 visit_variable(struct visitor *v, uint32_t i)
@@ -185,7 +216,7 @@ visit_variable(struct visitor *v, uint32_t i)
 	}
 	v->depth--;
 	v->seen[i] = VISIT_DONE;
-	return compile_variable(v->b, i);
+	return compile_variable(v, i);
 }
 
 static enum sg_err
@@ -200,8 +231,11 @@ build_variables(struct build *b)
 		arena_array(&prog->arena, n + 1, sizeof(*prog->variables));
 	v.seen = arena_array(&prog->arena, n + 1, sizeof(*v.seen));
 	v.path = arena_array(&prog->arena, n + 1, sizeof(*v.path));
-	if (prog->variables == NULL || v.seen == NULL || v.path == NULL)
+	v.nesting = arena_array(&prog->arena, n + 1, sizeof(*v.nesting));
+	if (prog->variables == NULL || v.seen == NULL || v.path == NULL ||
+		v.nesting == NULL)
 		return SG_NOMEM;
+	memset(v.nesting, 0, (n + 1) * sizeof(*v.nesting));
 	memset(prog->variables, 0, (n + 1) * sizeof(*prog->variables));
 	prog->nvariables = n;
 	for (size_t i = 0; i < n; i++)
