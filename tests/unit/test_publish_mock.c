@@ -22,6 +22,8 @@ setup(void **state)
 
 	assert_non_null(rig);
 	mock_open(&rig->mock);
+	/* Newer mocks take offsets of topics that they have, and no others. */
+	mock_topic(&rig->mock, "input", 1);
 	mock_topic(&rig->mock, "changes", 2);
 	mock_topic(&rig->mock, "current", 2);
 	mock_topic(&rig->mock, "renewals", 2);

@@ -225,6 +225,21 @@ a_zombie_cannot_write(void **state)
 /* --- refusals --------------------------------------------------------------
  */
 
+/* Reading goes on while writes are refused. But Redis 7.0 queues nothing at all
+ * in a MULTI while it is out of memory, and reading is one; Redis 8 does. */
+static void
+assert_reading_goes_on(struct world *world, bool is_oom)
+{
+	enum sg_err err = make_call(world, CALL_LOAD);
+
+	if (is_oom && err == SG_STORE_BUSY) {
+		assert_non_null(strstr(world->why.text, "maxmemory"));
+		return;
+	}
+	if (err != SG_OK)
+		fail_msg("load: %s", world->why.text);
+}
+
 static void
 what_redis_refuses_for_a_while_is_applied_later(void **state)
 {
@@ -260,10 +275,7 @@ what_redis_refuses_for_a_while_is_applied_later(void **state)
 			if (strstr(world->why.text, rows[i].says) == NULL)
 				fail_msg("row %zu: %s", i, world->why.text);
 		}
-		/* Reading goes on, but that Redis queues nothing at all in a
-		 * MULTI while it is out of memory. */
-		assert_int_equal(make_call(world, CALL_LOAD),
-			i == 0 ? SG_STORE_BUSY : SG_OK);
+		assert_reading_goes_on(world, i == 0);
 		assert_int_equal(make_call(world, CALL_CHECK), SG_OK);
 		(void)redis_server_ask(&world->server, accept);
 		assert_int_equal(commit(world), SG_OK);
