@@ -12,6 +12,9 @@
 #define MESSAGE_MAX 512
 #define ENV_TEXT_MAX 65536 /* bytes of a text after replacing */
 #define ENV_NAME_MAX 256
+/* Above ENV_TEXT_MAX and one more value, hence never reached: a buffer that
+ * failed had no memory. */
+#define ENV_BUF_MAX ((size_t)1 << 30)
 
 void
 walk_fault(struct walk *walk, const struct doc_node *node, const char *hint,
@@ -184,13 +187,14 @@ env_value(
 	return value;
 }
 
+/* Goes no further than what makes `out` too long, which the caller reports. */
 static bool
 env_replace(struct walk *walk, const struct conf_text *text, struct buf *out)
 {
 	size_t at = 0;
 	bool is_good = true;
 
-	while (at < text->len) {
+	while (at < text->len && out->len <= ENV_TEXT_MAX) {
 		const char *s = text->s + at;
 		const char *close, *value;
 
@@ -233,9 +237,14 @@ walk_env_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 	if (strstr(text.s, "${") == NULL)
 		return walk_text(walk, node, may_be_empty, ret_text);
 
-	buf_init(&out, ENV_TEXT_MAX);
+	buf_init(&out, ENV_BUF_MAX);
 	is_good = env_replace(walk, &node->text, &out);
-	if (is_good && out.is_failed) {
+	text.s = buf_cstr(&out);
+	if (out.is_failed) {
+		walk->err = SG_NOMEM;
+		is_good = false;
+	}
+	if (is_good && out.len > ENV_TEXT_MAX) {
 		walk_fault(walk, node, NULL,
 			"too long with the environment variables put in");
 		is_good = false;
@@ -246,7 +255,6 @@ walk_env_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 		is_good = false;
 	}
 	if (is_good) {
-		text.s = buf_cstr(&out);
 		text.len = out.len;
 		text.style |= STYLE_CHANGED;
 		is_good = text_keep(walk, &text, ret_text);

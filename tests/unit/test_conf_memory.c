@@ -86,7 +86,7 @@ free(void *piece)
 
 /* A mistake of each sort of reader, secrets, and an environment variable. */
 static const char faulty[] =
-	"redis: {password: x, ulr: y, prefix: '${PATH}'}\n"
+	"redis: {password: x, ulr: y, prefix: '${SEGD_TEST}'}\n"
 	"kafka: {sasl.password: z, group.id: g}\n"
 	"inputs:\n"
 	"  a:\n"
@@ -194,5 +194,7 @@ main(void)
 		cmocka_unit_test(formatting_without_memory_is_told_as_such),
 	};
 
+	if (setenv("SEGD_TEST", "segd", 1) != 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

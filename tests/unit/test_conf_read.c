@@ -410,6 +410,33 @@ a_file_above_the_bound_is_refused(void **state)
 }
 
 static void
+a_text_that_the_environment_makes_too_long_is_refused(void **state)
+{
+	static const char yaml[] = "inputs: {i: {topic: i}}\n"
+				   "redis: {user: '${CONF_TEST_LONG}%s'}\n";
+	char value[65536 + 1], text[128];
+
+	memset(value, 'x', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	(void)setenv("CONF_TEST_LONG", value, 1);
+	for (int more = 0; more < 2; more++) {
+		struct conf_diags *diags;
+		struct conf *conf = NULL;
+
+		(void)snprintf(text, sizeof(text), yaml, more ? "y" : "");
+		assert_int_equal(conf_diags_create(&diags), SG_OK);
+		assert_int_equal(
+			conf_parse("t", ".", text, strlen(text), diags, &conf),
+			SG_OK);
+		assert_int_equal(conf_diags_errors(diags), more);
+		conf_destroy(conf);
+		conf_diags_destroy(diags);
+	}
+	(void)unsetenv("CONF_TEST_LONG");
+	(void)state;
+}
+
+static void
 a_broker_is_only_asked_for_where_one_is_needed(void **state)
 {
 	struct fixture *fix = *state;
@@ -459,6 +486,7 @@ main(void)
 		CASE(a_file_that_is_not_there_is_named),
 		CASE(a_folder_is_not_a_file),
 		CASE(a_file_above_the_bound_is_refused),
+		CASE(a_text_that_the_environment_makes_too_long_is_refused),
 		CASE(a_broker_is_only_asked_for_where_one_is_needed),
 		CASE(a_part_of_a_larger_document_can_be_read),
 	};
