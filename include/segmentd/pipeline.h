@@ -59,6 +59,8 @@ program_encode(const struct program *program, uint32_t input, const char *json,
 
 /* --- the daemon --------------------------------------------------------- */
 
+struct pipeline_control; /* a running pipeline, for the callback below */
+
 struct pipeline_run_opts {
 	/* Event clock: stop when the clock has come to this instant and all
 	 * inputs are read to their end; 0: run until stopped. */
@@ -66,6 +68,12 @@ struct pipeline_run_opts {
 	bool is_loss_accepted; /* --accept-loss */
 	/* Set by the signal handlers. */
 	const atomic_bool *stop;
+	/* New rules do not publish the moves they make: the membership alone
+	 * goes to segmentd.current. */
+	bool is_quiet_on_rule_change;
+	/* Called some 50 times a second from the thread of pipeline_run();
+	 * true: finish, as at a signal. NULL: nobody. */
+	bool (*on_tick)(void *ctx, struct pipeline_control *control);
 	/* Called from worker threads with every committed change (demo); NULL:
 	 * nobody. */
 	void (*on_change)(void *ctx, const struct change *change);
@@ -73,6 +81,14 @@ struct pipeline_run_opts {
 	void (*on_clock)(void *ctx, int32_t group, int64_t now_ms);
 	void *ctx;
 };
+
+/*
+ * For on_tick: a new configuration was tried. What came of it shows in
+ * /readyz?verbose and in the metrics; `detail` is one line.
+ */
+void
+pipeline_note_reload(
+	struct pipeline_control *control, bool is_ok, const char *detail);
 
 /*
  * Run until stopped: check topics, start workers and the listener, wait.

@@ -15,6 +15,7 @@ static const struct option longs[] = {
 	{"at", required_argument, NULL, 't'},
 	{"output", required_argument, NULL, 'o'},
 	{"accept-loss", no_argument, NULL, 'L'},
+	{"quiet-changes", no_argument, NULL, 'Q'},
 	{"keep", no_argument, NULL, 'k'},
 	{"fast", no_argument, NULL, 'f'},
 	{"accounts", required_argument, NULL, 'a'},
@@ -43,6 +44,7 @@ bit_of(int c)
 	case 'o':
 		return CLI_OUTPUT;
 	case 'L':
+	case 'Q':
 		return CLI_ACCEPT_LOSS;
 	case 'k':
 	case 'f':
@@ -147,6 +149,9 @@ take_one(const char *verb, int c, unsigned options, struct cli_args *args)
 		return take_output(verb, optarg, options, args);
 	case 'L':
 		args->is_loss_accepted = true;
+		return true;
+	case 'Q':
+		args->is_quiet = true;
 		return true;
 	case 'k':
 		args->is_kept = true;

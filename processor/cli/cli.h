@@ -56,6 +56,7 @@ struct cli_args {
 	enum cli_output output;
 	bool has_output;
 	bool is_loss_accepted; /* --accept-loss */
+	bool is_quiet;	       /* --quiet-changes */
 	bool is_kept;	       /* --keep (demo) */
 	bool is_fast;	       /* --fast (demo) */
 	uint64_t naccounts;    /* --accounts (demo); 0: not given */
@@ -72,7 +73,7 @@ enum cli_option {
 	CLI_INPUT = 1 << 2,
 	CLI_UNTIL = 1 << 3,
 	CLI_OUTPUT = 1 << 4,
-	CLI_ACCEPT_LOSS = 1 << 5,
+	CLI_ACCEPT_LOSS = 1 << 5, /* and --quiet-changes */
 	CLI_AT = 1 << 7,
 	CLI_OPERAND = 1 << 8,  /* one operand, needed */
 	CLI_DEMO = 1 << 6,     /* --keep, --fast, --accounts, --seed */
@@ -113,10 +114,15 @@ cli_files(const struct cli_args *args, const struct conf *conf,
 
 /* --- stopping, the terminal --------------------------------------------- */
 
-/* Set by SIGINT and SIGTERM once cli_catch_signals() was called. */
+/* Set by SIGINT, SIGTERM and SIGHUP once cli_catch_signals() was called. */
 extern atomic_bool cli_stop;
 void
 cli_catch_signals(void);
+
+/* SIGHUP sets this instead, once cli_catch_hangup() was called. */
+extern atomic_bool cli_hangup;
+void
+cli_catch_hangup(void);
 
 /* Print "segmentd VERB: message" and return the exit status of a failure. */
 int

@@ -9,12 +9,29 @@
 #define BAR_WIDTH 30
 
 atomic_bool cli_stop;
+atomic_bool cli_hangup;
 
 static void
 on_signal(int signal)
 {
 	(void)signal;
 	atomic_store(&cli_stop, true);
+}
+
+static void
+on_hangup(int signal)
+{
+	(void)signal;
+	atomic_store(&cli_hangup, true);
+}
+
+void
+cli_catch_hangup(void)
+{
+	struct sigaction action = {.sa_handler = on_hangup};
+
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(SIGHUP, &action, NULL);
 }
 
 void
@@ -25,6 +42,7 @@ cli_catch_signals(void)
 	(void)sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
+	(void)sigaction(SIGHUP, &action, NULL);
 	action.sa_handler = SIG_IGN;
 	(void)sigaction(SIGPIPE, &action, NULL);
 }

@@ -54,6 +54,15 @@ commit_note(struct worker *w, struct group *group)
 
 /* --- K ------------------------------------------------------------------ */
 
+/* Asked for: what new rules change is not told. Versions go on all the same,
+ * so a reader of changes sees a gap where that was done. */
+static bool
+is_kept_quiet(const struct worker *w, const struct change *change)
+{
+	return w->engine->opts->is_quiet_on_rule_change &&
+	       change->origin == ORIGIN_rule_change;
+}
+
 static enum sg_err
 write_changes(struct worker *w, struct sg_fault *why)
 {
@@ -62,7 +71,11 @@ write_changes(struct worker *w, struct sg_fault *why)
 		struct group *group = part->group;
 
 		for (size_t i = part->from; i < part->to; i++) {
-			enum sg_err err = publish_change(w->pub, group->number,
+			enum sg_err err;
+
+			if (is_kept_quiet(w, &w->box.changes.items[i]))
+				continue;
+			err = publish_change(w->pub, group->number,
 				&w->box.changes.items[i], ++group->cno_next,
 				why);
 

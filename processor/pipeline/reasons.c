@@ -54,14 +54,56 @@ value_text(struct decider *d, uint32_t slot, struct arena *arena)
 	return copy;
 }
 
+/* How many clauses the scores have that a part read. */
+static size_t
+score_clauses(const struct decider *d, const struct cel_atom *atom)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < atom->nslots; i++) {
+		const struct program_slot *slot =
+			&d->prog->slots[atom->slots[i]];
+
+		if (slot->kind == SLOT_SCORE)
+			n += d->prog->scores[slot->index].nclauses;
+	}
+	return n;
+}
+
+/* What made the score: "score.health.logs_in" = "40", for each clause. */
+static bool
+add_points(struct decider *d, const struct program_score *score,
+	struct arena *arena, struct change_value *values, size_t *n)
+{
+	for (size_t i = 0; i < score->nclauses; i++) {
+		struct cel_result res = decide_eval(d, score->clauses[i]);
+		bool holds = res.value.kind == VALUE_BOOL && res.value.as.b;
+		struct buf text;
+
+		buf_init(&text, 1024);
+		buf_printf(&text, "%s.%s", score->name, score->clause_names[i]);
+		values[*n].name = arena_copy(arena, text.bytes, text.len);
+		buf_reset(&text);
+		value_to_text(value_double(holds ? score->points[i] : 0), NULL,
+			&text);
+		values[*n].value = arena_copy(arena, text.bytes, text.len);
+		buf_fini(&text);
+		if (values[*n].name == NULL || values[*n].value == NULL)
+			return false;
+		(*n)++;
+	}
+	return true;
+}
+
 static enum sg_err
 add_atom(struct decider *d, const char *rule, const struct cel_prog *prog,
 	const struct cel_atom *atom, struct arena *arena,
 	struct reason_list *list)
 {
 	struct change_reason *reason = &list->items[list->n];
-	struct change_value *values =
-		arena_array(arena, atom->nslots + 1, sizeof(*values));
+	struct change_value *values = arena_array(arena,
+		atom->nslots + score_clauses(d, atom) + 1, sizeof(*values));
+	size_t n = 0;
 
 	reason->rule = rule;
 	reason->clause = arena_copy(
@@ -70,13 +112,20 @@ add_atom(struct decider *d, const char *rule, const struct cel_prog *prog,
 	if (values == NULL || reason->clause == NULL)
 		return SG_NOMEM;
 	for (size_t i = 0; i < atom->nslots; i++) {
-		values[i].name = d->prog->slots[atom->slots[i]].name;
-		values[i].value = value_text(d, atom->slots[i], arena);
-		if (values[i].value == NULL)
+		const struct program_slot *slot =
+			&d->prog->slots[atom->slots[i]];
+
+		values[n].name = slot->name;
+		values[n].value = value_text(d, atom->slots[i], arena);
+		if (values[n++].value == NULL)
+			return SG_NOMEM;
+		if (slot->kind == SLOT_SCORE &&
+			!add_points(d, &d->prog->scores[slot->index], arena,
+				values, &n))
 			return SG_NOMEM;
 	}
 	reason->values = values;
-	reason->nvalues = atom->nslots;
+	reason->nvalues = n;
 	list->n++;
 	return SG_OK;
 }

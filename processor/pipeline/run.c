@@ -176,10 +176,42 @@ are_all_done(struct worker *const *workers, size_t n)
 	return true;
 }
 
+/* The engine under a name of its own in the public header. */
+struct pipeline_control {
+	struct engine *engine;
+	int health;
+};
+
+void
+pipeline_note_reload(
+	struct pipeline_control *control, bool is_ok, const char *detail)
+{
+	struct engine *engine = control->engine;
+
+	/* The old rules go on working: not a reason to be unready. */
+	health_set(engine->health, control->health, true, detail);
+	metric_add(metrics_get(engine->metrics, METRIC_CONFIG_RELOADS,
+			   is_ok ? "outcome=\"ok\"" : "outcome=\"refused\""),
+		1);
+	metric_set(metrics_get(engine->metrics, METRIC_CONFIG_STALE, ""),
+		is_ok ? 0 : 1);
+}
+
+static bool
+is_told_to_end(struct engine *engine, struct pipeline_control *control)
+{
+	return engine->opts->on_tick != NULL &&
+	       engine->opts->on_tick(engine->opts->ctx, control);
+}
+
 static void
 wait_for_end(struct engine *engine, struct worker *const *workers, size_t n)
 {
+	struct pipeline_control control = {engine, engine->health_config};
+
 	while (!is_stopped(engine) && !atomic_load(&engine->is_stopping)) {
+		if (is_told_to_end(engine, &control))
+			break;
 		if (engine->opts->until_ms != 0 && are_all_done(workers, n))
 			break;
 		clock_sleep_ms(20);
@@ -243,6 +275,9 @@ open_ops(
 		1);
 	engine->health_kafka = health_add(engine->health, "kafka");
 	engine->health_redis = health_add(engine->health, "redis");
+	engine->health_config = health_add(engine->health, "config");
+	health_set(engine->health, engine->health_config, true, "");
+	metric_set(metrics_get(engine->metrics, METRIC_CONFIG_STALE, ""), 0);
 	health_set(engine->health, engine->health_kafka, false, "not asked");
 	health_set(engine->health, engine->health_redis, false, "not asked");
 	if (listen->len == 0)

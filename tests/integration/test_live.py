@@ -386,3 +386,61 @@ def test_a_person_pins_a_segment_until_it_expires(
     (reason,) = touch[1]["reasons"]
     assert reason["rule"] == "override" and reason["clause"] == "a friend"
     assert reason["values"]["author"] == "ann"
+
+
+def test_sighup_takes_a_good_configuration_and_keeps_out_a_bad_one(
+        company, redis, segmentd):
+    import signal
+    import yaml
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(*[company.account_record(f"a{i}", 30000.0)
+                            for i in range(20)])
+    name = company.name
+    wait_until(lambda: client.scard(f"{name}:seg:touch:mid") == 20,
+               "all are in")
+
+    def reload(when):
+        daemon.config["segmentations"]["touch"]["segments"][1]["when"] = when
+        daemon.path.write_text(
+            yaml.safe_dump(daemon.config, sort_keys=False), "utf-8")
+        daemon.process.send(signal.SIGHUP)
+
+    reload("account.ar >= 1.0")
+    wait_until(lambda: daemon.metric("segmentd_config_stale") == 1,
+               "it is refused")
+    assert "did you mean" in daemon.output()
+    status, text = daemon.get("/readyz?verbose")
+    assert status == 200 and "refused" in text
+    company.send_accounts(company.account_record("b", 30000.0))
+    wait_until(lambda: client.sismember(f"{name}:seg:touch:mid", "b"),
+               "the old rules run")
+    reload("account.arr >= 50000.0")
+    wait_until(lambda: client.scard(f"{name}:seg:touch:low") == 21,
+               "all moved by the new rules")
+    daemon.wait_ready()
+    daemon.stop()
+    assert {c["origin"] for c in company.changes() if c["to"] == "low"} == {
+        "rule_change"}
+
+
+def test_the_points_of_a_score_are_in_the_reasons(company, redis, segmentd):
+    company.config["scores"] = {"health": [
+        {"name": "pays", "when": "account.arr > 0.0", "points": 30},
+        {"name": "logs_in", "when": "usage.logins_14d >= 2", "points": 50}]}
+    company.config["segmentations"]["healthy"] = {
+        "enter": "score.health >= 80.0"}
+    daemon = segmentd(company.config)
+    daemon.start()
+    company.send_accounts(company.account_record("acme", 30000.0))
+    company.send_usage(*[company.usage_record("acme")] * 2)
+    wait_until(lambda: [c for c in company.changes("acme")
+                        if c["segmentation"] == "healthy"], "it is healthy")
+    (change,) = [c for c in company.changes("acme")
+                 if c["segmentation"] == "healthy"]
+    (reason,) = change["reasons"]
+    assert reason["values"] == {
+        "score.health": "80", "score.health.pays": "30",
+        "score.health.logs_in": "50"}
+    daemon.stop()
