@@ -42,10 +42,12 @@ struct account {
 	int64_t dirty_clock_ms;	  /* event clock when it became dirty */
 	double stored_score;	  /* renewal queue; NaN: not in it or unknown */
 	const struct event *last; /* latest event of this batch; NULL none */
+	int64_t gone_ms;	  /* event time of the deletion, if is_gone */
 	uint64_t image_version;	  /* newest version adopted or published */
 	uint32_t heap_at;
 	uint32_t id_len;
-	bool is_loaded; /* false: its state is still in the store */
+	uint32_t gone_input; /* whose event the deletion was */
+	bool is_loaded;	     /* false: its state is still in the store */
 	bool is_dirty;
 	bool is_touched;    /* waits to be evaluated */
 	bool is_gone;	    /* its last event was a deletion */
@@ -131,8 +133,8 @@ accounts_use(struct accounts *accounts, struct account *acct);
 /*
  * STATE BLOB
  *     codec version (1) | layout hash (4 bytes) | group number
- *     | flags: gone | touched_ms | n, n x applied offset
- *     | membership | overrides | features
+ *     | flags: gone | its input and time, if gone | touched_ms | n, n x applied
+ * offset | membership | overrides | features
  */
 void
 snapshot_write(const struct program *prog, const struct account *acct,

@@ -323,9 +323,9 @@ target_tag(struct decider *d, const struct program_segmentation *seg,
 	if (present != SEAT_NONE && seg->exit != NULL) {
 		is_exit = is_true(
 			d, seg->exit, seg->first_rule + 1, &is_error, until_ms);
-		if (is_error)
-			return seg->exits_on_error ? SEAT_NONE : TARGET_HOLD;
-		if (!is_exit)
+		if (is_error && !seg->exits_on_error)
+			return TARGET_HOLD;
+		if (!is_error && !is_exit)
 			return present;
 	}
 	if (is_true(d, seg->enter, seg->first_rule, &is_error, until_ms))
@@ -354,7 +354,10 @@ look_renewal(struct decider *d, const struct program_segmentation *seg,
 
 	if (res.valid_until_ms < *until_ms)
 		*until_ms = res.valid_until_ms;
-	look.has_date = res.value.kind == VALUE_TIMESTAMP;
+	/* A date that moves with time would be another one every millisecond:
+	 * that is a mistake in the rule, and moves nobody. */
+	look.has_date =
+		res.value.kind == VALUE_TIMESTAMP && res.value.slope == 0;
 	if (!look.has_date) {
 		if (res.value.kind != VALUE_NULL &&
 			res.value.kind != VALUE_ABSENT) {

@@ -162,7 +162,8 @@ group_mark_dirty(struct group *group, struct account *acct, int64_t mono_ms)
 
 /* A deletion leaves no features: an empty state takes their place. */
 static enum sg_err
-forget_features(struct group *group, struct account *acct)
+forget_features(
+	struct group *group, struct account *acct, const struct event *ev)
 {
 	struct features *empty;
 	enum sg_err err;
@@ -175,8 +176,24 @@ forget_features(struct group *group, struct account *acct)
 	features_destroy(acct->features);
 	acct->features = empty;
 	acct->is_gone = true;
+	acct->gone_ms = ev->at_ms;
+	acct->gone_input = ev->input;
 	group->box->counts.deletions++;
 	return SG_OK;
+}
+
+/*
+ * An event that is older than the account's deletion, but comes after it: the
+ * inputs are not in step. It must not bring the account back. Of the input that
+ * deleted it, one of the same instant is newer, by its offset.
+ */
+static bool
+is_from_former_life(const struct account *acct, const struct event *ev)
+{
+	if (!acct->is_gone)
+		return false;
+	return ev->input == acct->gone_input ? ev->at_ms < acct->gone_ms
+					     : ev->at_ms <= acct->gone_ms;
 }
 
 static enum sg_err
@@ -218,8 +235,12 @@ group_fold(struct group *group, struct account *acct,
 	group_mark_dirty(group, acct, mono_ms);
 	if ((int32_t)ev->input == group->box->prog->overrides) {
 		err = override_fold(group->box->prog, acct, ev);
+	} else if (is_from_former_life(acct, ev)) {
+		group->box->counts.late[ev->input]++;
+		acct->applied[ev->input] = ev->offset + 1;
+		return SG_OK;
 	} else if (ge->is_deletion) {
-		err = forget_features(group, acct);
+		err = forget_features(group, acct, ev);
 	} else {
 		err = fold_features(group, acct, ge, &is_repeat);
 		if (err == SG_OK && acct->is_gone && !is_repeat) {

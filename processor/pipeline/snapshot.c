@@ -25,6 +25,10 @@ snapshot_write(const struct program *prog, const struct account *acct,
 	buf_put_u32(out, (uint32_t)prog->layout_hash);
 	buf_put_varint(out, (uint64_t)group);
 	buf_put_u8(out, acct->is_gone ? FLAG_GONE : 0);
+	if (acct->is_gone) {
+		buf_put_varint(out, acct->gone_input);
+		buf_put_zigzag(out, acct->gone_ms);
+	}
 	buf_put_zigzag(out, acct->touched_ms);
 	buf_put_varint(out, prog->ninputs);
 	for (size_t i = 0; i < prog->ninputs; i++)
@@ -156,6 +160,23 @@ find_layout(const struct snapshot_layout *layouts, size_t n, uint32_t hash)
 	return NULL;
 }
 
+static void
+read_gone(const struct snapshot_layout *layout, struct buf_reader *rd,
+	struct account *acct)
+{
+	uint64_t input;
+
+	acct->is_gone = (buf_get_u8(rd) & FLAG_GONE) != 0;
+	if (!acct->is_gone)
+		return;
+	input = buf_get_varint(rd);
+	acct->gone_ms = buf_get_zigzag(rd);
+	if (layout != NULL && input < layout->ninputs &&
+		layout->inputs[input] >= 0)
+		input = (uint64_t)layout->inputs[input];
+	acct->gone_input = input < INPUTS_MAX ? (uint32_t)input : INPUTS_MAX;
+}
+
 static enum sg_err
 read_parts(const struct program *prog, const struct snapshot_layout *layout,
 	struct buf_reader *rd, struct account *acct)
@@ -165,7 +186,7 @@ read_parts(const struct program *prog, const struct snapshot_layout *layout,
 	enum sg_err err;
 
 	(void)buf_get_varint(rd); /* group */
-	acct->is_gone = (buf_get_u8(rd) & FLAG_GONE) != 0;
+	read_gone(layout, rd, acct);
 	acct->touched_ms = buf_get_zigzag(rd);
 	err = read_applied(prog, layout, rd, acct);
 	if (err == SG_OK)
