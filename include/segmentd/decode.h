@@ -82,8 +82,10 @@ decode_schemas_text(const struct decode_schemas *schemas, int32_t number);
 /* --- a reader ----------------------------------------------------------- */
 
 enum decode_framing {
-	DECODE_AUTO,	  /* confluent or single-object, by the first byte */
-	DECODE_CONFLUENT, /* 00, 4-byte id */
+	DECODE_AUTO, /* confluent or single-object, by the first byte */
+	/* 00, 4-byte id; or the same in the header __value_schema_id, and the
+	 * value is bare */
+	DECODE_CONFLUENT,
 	DECODE_SINGLE_OBJECT, /* C3 01, CRC-64-AVRO */
 	DECODE_BARE,	      /* Avro alone, written with the reader's schema */
 };

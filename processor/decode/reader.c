@@ -401,12 +401,45 @@ frame_single_object(const uint8_t *bytes, size_t len, struct frame *ret_frame,
 	return SG_OK;
 }
 
+/*
+ * Confluent's serializers may put the id into a header in place of the value:
+ * the same bytes, and the value is bare. The last such header counts. False
+ * when there is none.
+ */
+static bool
+frame_header(const struct record *rec, struct frame *ret_frame,
+	struct sg_fault *why, enum sg_err *ret_err)
+{
+	static const char name[] = "__value_schema_id";
+
+	for (size_t i = rec->nheaders; i-- > 0;) {
+		const struct record_header *header = &rec->headers[i];
+		const uint8_t *bytes = header->value;
+
+		if (strcmp(header->name, name) != 0)
+			continue;
+		if (bytes != NULL && header->len == CONFLUENT_BYTES &&
+			bytes[0] == 0)
+			*ret_err = frame_confluent(
+				bytes, header->len, ret_frame, why);
+		else
+			*ret_err = frame_bad("the header __value_schema_id is "
+					     "not 00 and 4 bytes of id (GUIDs "
+					     "are not known here)",
+				why);
+		ret_frame->bytes = 0;
+		return true;
+	}
+	return false;
+}
+
 static enum sg_err
 frame_read(const struct decode_reader *reader, const struct record *rec,
 	struct frame *ret_frame, struct sg_fault *why)
 {
 	const uint8_t *bytes = rec->value;
 	size_t len = rec->value_len;
+	enum sg_err err = SG_OK;
 
 	if (rec->writer >= 0 || reader->framing == DECODE_BARE) {
 		ret_frame->kind = FRAME_NUMBER;
@@ -415,6 +448,9 @@ frame_read(const struct decode_reader *reader, const struct record *rec,
 		ret_frame->bytes = 0;
 		return SG_OK;
 	}
+	if (rec->nheaders > 0 && reader->framing != DECODE_SINGLE_OBJECT &&
+		frame_header(rec, ret_frame, why, &err))
+		return err;
 	switch (reader->framing) {
 	case DECODE_CONFLUENT:
 		return frame_confluent(bytes, len, ret_frame, why);

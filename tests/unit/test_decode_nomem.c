@@ -3,7 +3,7 @@
  * what was there before goes on working.
  *
  * malloc(), calloc() and realloc() of the C library are replaced for this
- * program; where a sanitizer has replaced them already there is nothing to do.
+ * program. Where a sanitizer has replaced them already, none fails.
  */
 #include "decode_support.h"
 
@@ -193,8 +193,6 @@ every_allocation_of_decode_may_fail(void **state)
 	enum sg_err err = SG_NOMEM;
 
 	(void)state;
-	if (!IS_REPLACED)
-		skip();
 	for (; err != SG_OK && n < 100000; n++) {
 		long before = live;
 
@@ -208,7 +206,7 @@ every_allocation_of_decode_may_fail(void **state)
 			fail_msg("allocation %ld leaks %ld", n, live - before);
 	}
 	assert_int_equal(err, SG_OK);
-	assert_true(n > 50);
+	assert_true(n > 50 || !IS_REPLACED);
 }
 
 static void
@@ -235,15 +233,13 @@ try_file(const char *end, const char *text)
 	}
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(err, SG_OK);
-	assert_true(n > 20);
+	assert_true(n > 20 || !IS_REPLACED);
 }
 
 static void
 every_allocation_of_files_may_fail(void **state)
 {
 	(void)state;
-	if (!IS_REPLACED)
-		skip();
 	try_file(".csv", "id,m\na,\"{\"\"k\"\":[1]}\"\nb,{}\n");
 	try_file(".ndjson", "{\"id\":\"a\",\"u\":{\"x\":1}}\n{\"id\":\"b\"}\n");
 }

@@ -437,6 +437,50 @@ writer_beside_the_bytes_goes_before_the_frame(void **state)
 	fixture_fini(&fx);
 }
 
+static void
+id_may_stand_in_a_header(void **state)
+{
+	static const struct {
+		const char *value;
+		size_t len;
+		enum decode_framing framing;
+		enum sg_err want;
+	} rows[] = {
+		{"\0\0\0\0\1", 5, DECODE_AUTO, SG_OK},
+		{"\0\0\0\0\1", 5, DECODE_CONFLUENT, SG_OK},
+		{"\0\0\0\0\1", 5, DECODE_SINGLE_OBJECT, SG_BAD_FRAMING},
+		{"\0\0\0\0\2", 5, DECODE_AUTO, SG_UNKNOWN_SCHEMA},
+		{"\0\0\0\1", 4, DECODE_AUTO, SG_BAD_FRAMING},
+		{"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 17, DECODE_AUTO,
+			SG_BAD_FRAMING},
+		{NULL, 0, DECODE_AUTO, SG_BAD_FRAMING},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		struct record_header headers[] = {
+			{"__value_schema_id", "\0\0\0\0\7", 5},
+			{"__value_schema_id", rows[i].value, rows[i].len},
+			{"other", "x", 1}};
+		struct record rec = {.value = BODY,
+			.value_len = BODY_LEN,
+			.headers = headers,
+			.nheaders = 3,
+			.writer = -1};
+		struct fixture fx;
+
+		fixture_init(&fx, message_schema, rows[i].framing);
+		(void)fixture_schema(&fx, message_schema, 1);
+		(void)fixture_bind(&fx, "id");
+		if (decode_record(fx.reader, &rec, &fx.arena, &fx.slots,
+			    &fx.why) != rows[i].want)
+			fail_msg("row %zu: %s", i, fx.why.text);
+		if (rows[i].want == SG_OK)
+			assert_int_equal(fx.slots[0].as.i, 42);
+		fixture_fini(&fx);
+	}
+}
+
 /* --- decimals ------------------------------------------------------------- */
 
 static void
@@ -510,6 +554,7 @@ main(void)
 		cmocka_unit_test(values_of_a_record_are_bounded),
 		cmocka_unit_test(frame_tells_the_writer),
 		cmocka_unit_test(writer_beside_the_bytes_goes_before_the_frame),
+		cmocka_unit_test(id_may_stand_in_a_header),
 		cmocka_unit_test(decimal_is_the_nearest_double),
 	};
 
