@@ -122,9 +122,10 @@ demo: ## build and play a simulated company, everything embedded (60 s)
 test: ## unit tests, scenarios, and integration on real Kafka and Redis
 	$(Q)tests/support/packages build test
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)$(MAKE) --no-print-directory unit
-	$(Q)$(MAKE) --no-print-directory scenarios
-	$(Q)$(MAKE) --no-print-directory integration
+	$(Q)failed=; for target in unit scenarios integration; do \
+		$(MAKE) --no-print-directory $$target || \
+			failed="$$failed $$target"; \
+	done; [ -z "$$failed" ] || { echo "test: FAILED:$$failed"; exit 1; }
 
 unit: $(UNIT_BINS) ## unit tests (cmocka)
 	$(Q)tests/support/run-unit $(UNIT_BINS)
