@@ -148,6 +148,31 @@ after_a_burst_it_becomes_exact_again(void **state)
 	feature_set_destroy(set);
 }
 
+/* What was let go bounds a window until its tile leaves, also when no member
+ * is of that tile any more. */
+static void
+an_estimate_holds_until_its_tile_leaves(void **state)
+{
+	struct feature_set *set = set_of(7 * DAY);
+	struct features *features = NULL;
+	int64_t until;
+	int64_t later;
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(features_create(set, &features), SG_OK);
+	for (int64_t day = 0; day < 2; day++) {
+		for (int64_t user = 0; user < 3000; user++)
+			see(set, features, user, day * DAY);
+	}
+	n = count(set, features, DAY, &until);
+	assert_int_equal(until, BASE + 8 * DAY);
+	assert_int_equal(n, count(set, features, 8 * DAY - 1, &later));
+	assert_int_equal(later, until);
+	features_destroy(features);
+	feature_set_destroy(set);
+}
+
 /* Crowds that come and go: estimates stay near, and valid_until is kept. */
 static void
 a_moving_crowd_is_followed(void **state)
@@ -213,6 +238,7 @@ main(void)
 		cmocka_unit_test(it_is_exact_up_to_1024),
 		cmocka_unit_test(the_error_beyond_is_as_documented),
 		cmocka_unit_test(after_a_burst_it_becomes_exact_again),
+		cmocka_unit_test(an_estimate_holds_until_its_tile_leaves),
 		cmocka_unit_test(a_moving_crowd_is_followed),
 	};
 

@@ -413,6 +413,11 @@ distinct_values_leave_with_their_newest_tile(void **state)
 			{{0, TEXT("a"), 1, 0},
 				{2 * HOUR, TEXT("a"), 1, 2 * HOUR}},
 			2, HOUR + MINUTE, "0", 2 * HOUR},
+		{"the future has come", FEATURE_distinct, &type_string, HOUR,
+			{{0, TEXT("a"), 1, 0},
+				{2 * MINUTE, TEXT("a"), 1, 2 * MINUTE},
+				{2 * MINUTE, TEXT("b"), 1, 0}},
+			3, 2 * MINUTE, "2", HOUR + 3 * MINUTE},
 		{"0 and -0 are one number", FEATURE_distinct, &type_double,
 			HOUR, {{0, DOUBLE(0.0), 1, 0}, {0, DOUBLE(-0.0), 1, 0}},
 			2, 0, "1", HOUR + MINUTE},
@@ -563,6 +568,44 @@ the_fold_tells_late_changed_and_cut(void **state)
 	assert_true(utf8_is_valid(v.as.s, v.len));
 	features_value(set, features, 2, BASE, NULL, &v, &until);
 	assert_int_equal(v.kind, VALUE_ABSENT);
+	features_destroy(features);
+	feature_set_destroy(set);
+}
+
+static void
+no_new_extreme_is_no_change(void **state)
+{
+	struct feature_def defs[2] = {
+		{.name = "min",
+			.kind = FEATURE_min,
+			.window_ms = HOUR,
+			.slot = 0,
+			.type = &type_int,
+			.filter = -1},
+		{.name = "max",
+			.kind = FEATURE_max,
+			.window_ms = HOUR,
+			.slot = 0,
+			.type = &type_int,
+			.filter = -1},
+	};
+	static const struct {
+		int64_t n;
+		uint64_t changed;
+	} rows[] = {{5, 3}, {5, 0}, {6, 2}, {4, 1}, {4, 0}, {6, 0}, {5, 0}};
+	struct feature_set *set = NULL;
+	struct features *features = NULL;
+	struct fold_result result;
+
+	(void)state;
+	assert_int_equal(feature_set_create(defs, 2, &set, NULL), SG_OK);
+	assert_int_equal(features_create(set, &features), SG_OK);
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		struct fed fed = {0, INT(rows[i].n), 0, 0};
+
+		feed(set, features, &fed, (int64_t)i, &result);
+		assert_int_equal(result.changed[0], rows[i].changed);
+	}
 	features_destroy(features);
 	feature_set_destroy(set);
 }
@@ -818,6 +861,7 @@ main(void)
 		cmocka_unit_test(days_are_those_of_the_calendar),
 		cmocka_unit_test(a_streak_ends_at_its_maximum),
 		cmocka_unit_test(the_fold_tells_late_changed_and_cut),
+		cmocka_unit_test(no_new_extreme_is_no_change),
 		cmocka_unit_test(the_newest_64_event_ids_are_known),
 		cmocka_unit_test(what_makes_no_sense_is_refused),
 		cmocka_unit_test(names_are_unique_and_features_bounded),

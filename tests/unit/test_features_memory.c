@@ -43,6 +43,8 @@ extern void *
 __libc_malloc(size_t size);
 extern void *
 __libc_calloc(size_t n, size_t size);
+extern void *
+__libc_realloc(void *piece, size_t size);
 extern void
 __libc_free(void *piece);
 
@@ -68,6 +70,19 @@ calloc(size_t n, size_t size)
 	if (fail_at > 0 && --fail_at == 0)
 		return NULL;
 	return counted(__libc_calloc(n, size));
+}
+
+void *
+realloc(void *piece, size_t size)
+{
+	long before = piece == NULL ? 0 : (long)malloc_usable_size(piece);
+	void *grown;
+
+	if (fail_at > 0 && --fail_at == 0)
+		return NULL;
+	grown = counted(__libc_realloc(piece, size));
+	held -= grown == NULL ? 0 : before;
+	return grown;
 }
 
 void
@@ -166,6 +181,7 @@ a_fold_that_fails_changes_nothing(void **state)
 	struct fold_result result;
 	struct buf before;
 	struct buf after;
+	long before_all = held;
 	long failures = 0;
 
 	(void)state;
@@ -205,6 +221,7 @@ a_fold_that_fails_changes_nothing(void **state)
 	buf_fini(&after);
 	features_destroy(features);
 	feature_set_destroy(set);
+	assert_int_equal(held, before_all);
 }
 
 static void
