@@ -99,6 +99,8 @@ put_result_json(const struct test_file *file, const struct test_case *tc,
 		test_text_put(buf_cstr(&result->message), true, out);
 		put_array("expected", &result->expected, out);
 		put_array("got", &result->got, out);
+		buf_put_str(out, ",\"why\":");
+		test_text_put(buf_cstr(&result->why), true, out);
 	}
 	buf_put_str(out, "}\n");
 }
@@ -115,6 +117,8 @@ put_result_text(const struct test_file *file, const struct test_case *tc,
 		put_block("expected", &result->expected, out);
 		put_block("got", &result->got, out);
 	}
+	if (result->why.len > 0)
+		put_block("why", &result->why, out);
 }
 
 static enum sg_err
@@ -127,6 +131,7 @@ run_case(struct verb *verb, const struct test_file *file,
 	buf_init(&result.message, 1 << 20);
 	buf_init(&result.expected, 64 << 20);
 	buf_init(&result.got, 64 << 20);
+	buf_init(&result.why, 64 << 20);
 	err = test_run(file, tc, verb->is_json, &result);
 	if (err == SG_OK) {
 		verb->passed += result.is_passed;
@@ -139,6 +144,7 @@ run_case(struct verb *verb, const struct test_file *file,
 	buf_fini(&result.message);
 	buf_fini(&result.expected);
 	buf_fini(&result.got);
+	buf_fini(&result.why);
 	return err;
 }
 

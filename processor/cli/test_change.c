@@ -284,6 +284,8 @@ input_name(const struct conf *conf, const char *topic)
 		if (strcmp(conf->inputs[i].topic.s, topic) == 0)
 			return conf->inputs[i].name.s;
 	}
+	if (topic != NULL && strcmp(conf->opt.topic_overrides.s, topic) == 0)
+		return TEST_OVERRIDES;
 	return NULL;
 }
 

@@ -7,7 +7,10 @@
  * what is no key of the step itself is a field, or stands under `fields`. From
  * the fields JSON is made, by the types of the schema, since a text of YAML
  * does not tell whether 7 is a number; files/ makes Avro of it by the rules it
- * has for all files.
+ * has for all files. The input of overrides is one of the program's own:
+ *
+ *     - {event: overrides, at: TIME, account: "7", segmentation: touch,
+ *        segment: high, author: ann, expires_at: TIME}
  */
 #include <stdio.h>
 #include <string.h>
@@ -227,24 +230,41 @@ take_fields(struct test_file *file, struct doc_node *map,
 
 /* --- the step ----------------------------------------------------------- */
 
+/* Where an input keeps its account and event time; NULL: in the record. */
+struct place {
+	const char *name;
+	const char *key;
+	const char *time;
+};
+
+static struct place
+place_of(const struct conf *conf, uint32_t input)
+{
+	if (input == conf->ninputs)
+		return (struct place){TEST_OVERRIDES, "account_id", "at"};
+	return (struct place){conf->inputs[input].name.s,
+		conf->inputs[input].key.s, conf->inputs[input].time.s};
+}
+
 static int32_t
 find_input(struct test_file *file, const struct doc_node *node)
 {
 	const struct conf *conf = file->conf;
 	const char *name = test_text(file, node);
+	size_t n = conf->ninputs + (conf->opt.topic_overrides.len > 0);
 	char hint[200] = "";
 	size_t used = 0;
 
 	if (name == NULL)
 		return -1;
-	for (size_t i = 0; i < conf->ninputs; i++) {
-		if (strcmp(conf->inputs[i].name.s, name) == 0)
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(place_of(conf, (uint32_t)i).name, name) == 0)
 			return (int32_t)i;
 	}
-	for (size_t i = 0; i < conf->ninputs && used + 1 < sizeof(hint); i++)
+	for (size_t i = 0; i < n && used + 1 < sizeof(hint); i++)
 		used += (size_t)snprintf(hint + used, sizeof(hint) - used,
 			"%s`%s`", i == 0 ? "there are " : ", ",
-			conf->inputs[i].name.s);
+			place_of(conf, (uint32_t)i).name);
 	test_mistake(file, node, hint, "there is no input `%.60s`", name);
 	return -1;
 }
@@ -308,7 +328,7 @@ static bool
 fill_fields(struct test_file *file, const struct doc_node *node,
 	const struct times *times, struct doc_node *map, struct test_step *step)
 {
-	const struct conf_input *ci = &file->conf->inputs[step->event.input];
+	struct place place = place_of(file->conf, step->event.input);
 	const struct doc_node *account = doc_get(node, "account");
 	bool is_ok = true;
 
@@ -316,26 +336,26 @@ fill_fields(struct test_file *file, const struct doc_node *node,
 		step->event.key = test_text(file, account);
 		if (step->event.key == NULL)
 			return false;
-		if (ci->key.s != NULL)
+		if (place.key != NULL)
 			is_ok = fill_path(
-				file, map, ci->key.s, step->event.key);
+				file, map, place.key, step->event.key);
 	}
 	if (!times->has_at) {
-		if (ci->time.s == NULL) {
+		if (place.time == NULL) {
 			test_key_mistake(file, node->first, NULL,
 				"an event without `at`");
 			return false;
 		}
 		return is_ok;
 	}
-	if (ci->time.s == NULL) {
+	if (place.time == NULL) {
 		step->event.kafka_ms = times->at_ms;
 		return is_ok;
 	}
-	if (ci->time.s[0] == '@')
+	if (place.time[0] == '@')
 		step->event.kafka_ms = times->at_ms;
 	else
-		is_ok = is_ok && fill_path(file, map, ci->time.s,
+		is_ok = is_ok && fill_path(file, map, place.time,
 					 test_copy(file, times->at_text,
 						 strlen(times->at_text)));
 	return is_ok;
@@ -347,7 +367,7 @@ number_time(struct test_file *file, const struct times *times,
 	struct doc_node *map, uint32_t input)
 {
 	const struct type *type = program_input_type(file->program, input);
-	const char *path = file->conf->inputs[input].time.s;
+	const char *path = place_of(file->conf, input).time;
 	struct doc_node *node;
 	char text[32];
 	int at;
@@ -462,7 +482,7 @@ test_event(struct test_file *file, const struct doc_node *node,
 	if (!fill_fields(file, node, &times, map, step) ||
 		!check_fields(file, map,
 			program_input_type(file->program, (uint32_t)input),
-			file->conf->inputs[input].name.s))
+			place_of(file->conf, (uint32_t)input).name))
 		return false;
 	number_time(file, &times, map, (uint32_t)input);
 	return encode(file, node, map, step);

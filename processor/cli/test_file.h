@@ -9,6 +9,7 @@
  *     test_change.c  changes: as expected, as decided, compared, printed
  *     test_value.c   a value against what the file says it is
  *     test_run.c     a test, run
+ *     test_why.c     why an account is where it is, when a test fails
  */
 #ifndef CLI_TEST_FILE_H
 #define CLI_TEST_FILE_H
@@ -128,6 +129,7 @@ test_copy(struct test_file *file, const char *text, size_t len);
 /* --- what the parts share ----------------------------------------------- */
 
 #define TEST_TEXT_MAX 4096
+#define TEST_OVERRIDES "overrides" /* the input after those configured */
 
 /* A mistake about a node's value, or about its key. */
 __attribute__((format(printf, 4, 5))) void
@@ -186,6 +188,12 @@ test_value_is(struct value value, const struct type *type,
 bool
 test_same_number(const char *a, const char *b);
 
+/* test_why.c: the rules of an account with their values, as lines; of all its
+ * segmentations when `segmentation` is NULL. */
+void
+test_why(const struct replay *replay, const char *account,
+	const char *segmentation, struct buf *out);
+
 /* --- running ------------------------------------------------------------ */
 
 /* What came of a test. The texts are for people; `expected` and `got` are
@@ -196,6 +204,7 @@ struct test_result {
 	struct buf message;
 	struct buf expected;
 	struct buf got;
+	struct buf why;
 };
 
 /* Errors: SG_NOMEM, or an internal failure; else *result says how it went. */

@@ -95,6 +95,21 @@ meets_all(const struct run *run, const struct test_step *step)
 	return true;
 }
 
+/* The first change that has no partner: its account is the one to look at. */
+static const struct test_change *
+first_odd(const struct run *run, const struct test_step *step)
+{
+	for (size_t i = 0; i < step->nchanges; i++) {
+		const struct test_change *want = &step->changes[i];
+
+		if (i >= run->n || !test_change_meets(&run->changes[i], want))
+			return want->text[TEST_account] != NULL || i >= run->n
+				       ? want
+				       : &run->changes[i];
+	}
+	return run->n > step->nchanges ? &run->changes[step->nchanges] : NULL;
+}
+
 /*
  * Both lists, a change a line; of people's, lines are marked where one has no
  * partner in the other list.
@@ -156,6 +171,8 @@ static void
 expect_changes(struct run *run, const struct test_step *step,
 	struct test_result *result)
 {
+	const struct test_change *odd;
+
 	if (!meets_all(run, step)) {
 		result->is_passed = false;
 		if (run->n == step->nchanges)
@@ -167,6 +184,10 @@ expect_changes(struct run *run, const struct test_step *step,
 				run->n);
 		put_clock(run, &result->message);
 		put_lists(run, step, result);
+		odd = first_odd(run, step);
+		if (odd != NULL)
+			test_why(run->replay, odd->text[TEST_account],
+				odd->text[TEST_segmentation], &result->why);
 	}
 	run->n = 0;
 	arena_reset(&run->arena);
@@ -283,6 +304,7 @@ expect_account(struct run *run, const struct test_step *step,
 		if (!replay_value(run->replay, step->account, 0,
 			    &(struct value){.kind = VALUE_NULL}, NULL))
 			buf_put_str(&result->message, ": there is none");
+		test_why(run->replay, step->account, NULL, &result->why);
 	}
 	buf_fini(&got);
 }
