@@ -307,4 +307,13 @@ SG_MUSTCHECK enum sg_err
 program_graph(const struct program *program, struct arena *arena,
 	struct graph *ret_graph);
 
+/*
+ * Things that compile and are hardly meant, as warnings: rules that never or
+ * always hold, or repeat an earlier one; segments nothing enters and tags
+ * nothing leaves; more segments than anybody acts on; what nothing reads.
+ * Errors: SG_NOMEM.
+ */
+SG_MUSTCHECK enum sg_err
+program_warn(const struct program *program, struct conf_diags *diags);
+
 #endif

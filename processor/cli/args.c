@@ -255,6 +255,8 @@ cli_program_open(const struct cli_args *args, bool needs_broker,
 		conf_require_broker(cp.conf, cp.diags);
 	if (err == SG_OK)
 		err = program_create(cp.conf, cp.diags, &cp.program);
+	if (err == SG_OK && args->is_warned)
+		err = program_warn(cp.program, cp.diags);
 	if (cp.diags != NULL &&
 		conf_diags_errors(cp.diags) + conf_diags_warnings(cp.diags) > 0)
 		print_diags(cp.diags);

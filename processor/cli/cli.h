@@ -64,6 +64,7 @@ struct cli_args {
 	const char *compare;   /* --compare OLD (backtest); NULL: not given */
 	const char *value;     /* --value NAME; NULL: not given */
 	bool is_listed;	       /* --list */
+	bool is_warned;	       /* cli_program_open(): warnings as well */
 };
 
 /* Which of them a verb takes. */

@@ -5,7 +5,8 @@
  * segmentations, rules; so a slot of the program is a node by arithmetic. An
  * edge leads from a reader to what it reads. A program has no circles, thus
  * two walks are enough: one up from every node for the inputs that feed it,
- * one from the segmentations for what is used at all.
+ * one from the segmentations for what is used at all. The input of overrides is
+ * not in it: it feeds no rule.
  */
 #include <string.h>
 
@@ -32,7 +33,7 @@ static size_t
 count_nodes(const struct program *prog)
 {
 	/* The last one: renewal.priority. */
-	return prog->ninputs + prog->nfeatures + prog->nvariables +
+	return prog->conf->ninputs + prog->nfeatures + prog->nvariables +
 	       prog->nscores + prog->nsegmentations + prog->nrules + 1;
 }
 
@@ -140,7 +141,7 @@ add_inputs(struct draft *dr)
 	const struct conf *conf = prog->conf;
 	uint32_t at = 0;
 
-	for (size_t i = 0; i < prog->ninputs; i++)
+	for (size_t i = 0; i < conf->ninputs; i++)
 		dr->nodes[dr->n++] = (struct graph_node){.kind = GRAPH_INPUT,
 			.name = prog->inputs[i].name,
 			.detail = prog->inputs[i].topic};
@@ -264,15 +265,15 @@ static void
 list_inputs(struct draft *dr, uint32_t at)
 {
 	struct graph_node *node = &dr->nodes[at];
-	uint32_t *list =
-		arena_array(dr->arena, dr->prog->ninputs + 1, sizeof(*list));
+	uint32_t *list = arena_array(
+		dr->arena, dr->prog->conf->ninputs + 1, sizeof(*list));
 
 	find_inputs(dr, at);
 	if (list == NULL) {
 		dr->is_failed = true;
 		return;
 	}
-	for (uint32_t i = 0; i < dr->prog->ninputs; i++) {
+	for (uint32_t i = 0; i < dr->prog->conf->ninputs; i++) {
 		if ((dr->inputs[at] >> i & 1) != 0)
 			list[node->ninputs++] = i;
 	}
@@ -305,7 +306,7 @@ program_graph(const struct program *prog, struct arena *arena,
 		return SG_NOMEM;
 	memset(dr.inputs, 0, n * sizeof(*dr.inputs));
 	memset(dr.is_known, 0, n);
-	dr.variable = (uint32_t)(prog->ninputs + prog->nfeatures);
+	dr.variable = (uint32_t)(prog->conf->ninputs + prog->nfeatures);
 	dr.score = dr.variable + (uint32_t)prog->nvariables;
 	dr.segmentation = dr.score + (uint32_t)prog->nscores;
 	add_inputs(&dr);
