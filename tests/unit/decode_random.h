@@ -55,8 +55,8 @@ make_scalar(struct maker *m)
 		"{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}",
 		"{\"type\":\"long\",\"logicalType\":\"timestamp-micros\"}",
 		"{\"type\":\"long\",\"logicalType\":\"timestamp-nanos\"}",
-		"{\"type\":\"bytes\",\"logicalType\":\"decimal\","
-		"\"precision\":14,\"scale\":3}"};
+		("{\"type\":\"bytes\",\"logicalType\":\"decimal\","
+		 "\"precision\":14,\"scale\":3}")};
 
 	buf_put_str(m->out, texts[below(m->seed, SG_COUNTOF(texts))]);
 }

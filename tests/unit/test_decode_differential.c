@@ -145,7 +145,7 @@ same_many(struct value v, avro_value_t *want, const struct schema *schema)
 {
 	bool is_map = schema->kind == SCHEMA_MAP;
 	const char *key = NULL;
-	avro_value_t child;
+	avro_value_t child = {0};
 	size_t n = 0;
 
 	if (v.kind != (is_map ? VALUE_MAP : VALUE_LIST) ||
@@ -168,7 +168,7 @@ static bool
 same_record(struct value v, avro_value_t *want, const struct schema *schema)
 {
 	size_t stride = v.kind == VALUE_MAP ? 2 : 1;
-	avro_value_t child;
+	avro_value_t child = {0};
 
 	if ((v.kind != VALUE_RECORD && v.kind != VALUE_MAP) ||
 		v.len != schema->nfields)
@@ -184,7 +184,7 @@ same_record(struct value v, avro_value_t *want, const struct schema *schema)
 static bool
 same(struct value v, avro_value_t *want, const struct schema *schema)
 {
-	avro_value_t child;
+	avro_value_t child = {0};
 	int branch = -1;
 
 	switch (schema->kind) {
@@ -267,7 +267,7 @@ static void
 way_union(struct way *way, uint64_t *seed)
 {
 	int branch = (int)below(seed, (uint32_t)way->schema->nbranches);
-	avro_value_t child;
+	avro_value_t child = {0};
 
 	if (way->is_there) {
 		assert_int_equal(
@@ -284,7 +284,7 @@ static bool
 way_step(struct way *way, uint64_t *seed)
 {
 	const struct schema *schema = way->schema;
-	avro_value_t child;
+	avro_value_t child = {0};
 	size_t n = 0;
 	uint32_t i;
 
