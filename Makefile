@@ -131,7 +131,8 @@ unit: $(UNIT_BINS) ## unit tests (cmocka)
 	$(Q)tests/support/run-unit $(UNIT_BINS)
 
 scenarios: $(BIN) ## behaviour told in tests/scenarios/*.yaml
-	$(Q)$(BIN) test $(wildcard tests/scenarios/*.yaml)
+	$(Q)$(BIN) test $(sort $(wildcard tests/scenarios/*.yaml) \
+		$(wildcard config/*/*.test.yaml))
 
 integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
 	$(Q)tests/kafka/fetch

@@ -229,6 +229,12 @@ build_graph(struct build *b)
 		return SG_NOMEM;
 	memset(w->seen, 0, nseen * sizeof(*w->seen));
 	memset(w->is_ordered, 0, n + 1);
+	/* Every change tells the renewal as it is: it is decided first. */
+	if (prog->renewal >= 0)
+		walk_node(w,
+			(struct node){
+				NODE_SEGMENTATION, (uint32_t)prog->renewal},
+			NULL);
 	for (uint32_t i = 0; i < n && !w->is_circle; i++)
 		walk_node(w, (struct node){NODE_SEGMENTATION, i}, NULL);
 	return SG_OK;
