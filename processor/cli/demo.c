@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "demo_broker.h"
@@ -362,50 +363,85 @@ stay(struct demo *demo)
 		clock_sleep_ms(50);
 }
 
-static int
-play_all(struct demo *demo)
+/*
+ * Interrupted before the first event. The pipeline may be waiting for an answer
+ * about its topics, which the mock cluster never gives, and does not listen for
+ * some seconds. There is nothing in it yet that would be worth them.
+ */
+static void
+leave_at_once(struct demo *demo)
 {
-	struct demo_facts facts = {.is_fast = demo->args.is_fast};
-	struct sg_fault why = {.err = SG_OK};
-	bool is_kept = demo->args.is_kept;
+	demo_show_end(&demo->show);
+	demo_place_close(&demo->place);
+	_exit(SG_EXIT_OK);
+}
+
+/* The pipeline asks around and joins its group while the company is made up. */
+static enum sg_err
+begin(struct demo *demo, struct sg_fault *why)
+{
 	enum sg_err err;
 
-	greet(demo);
 	demo_broker_hold_groups(demo->broker, true);
 	err = start_pipeline(demo);
 	if (err == SG_OK)
-		err = send_all(demo, &why);
-	if (err == SG_INTERRUPTED)
-		return SG_EXIT_OK;
-	if (err != SG_OK)
-		return cli_fail("demo", err, &why);
+		err = send_all(demo, why);
 	demo_broker_hold_groups(demo->broker, false);
-	facts.nevents = demo->nevents;
-	play(demo);
-	if (atomic_load(&demo->played_us) != 0)
-		facts.played_us =
-			clock_mono_us() - atomic_load(&demo->played_us);
-	facts.clock_ms = demo_show_now(&demo->show);
-	ask_transactions(demo, &facts);
-	is_kept = is_kept && !is_stopping(demo);
+	return err;
+}
+
+static enum sg_err
+end(struct demo *demo, struct demo_facts *facts, struct sg_fault *why)
+{
+	bool is_kept = demo->args.is_kept && !is_stopping(demo);
+	enum sg_err err = SG_OK;
+
+	facts->clock_ms = demo_show_now(&demo->show);
+	facts->played_us = clock_mono_us() - atomic_load(&demo->played_us);
+	ask_transactions(demo, facts);
 	if (is_kept)
 		wait_frames(demo, clock_mono_us() + SETTLE_US);
-	else
-		err = stop_pipeline(demo);
-	demo_show_end(&demo->show);
-	if (err == SG_OK && !atomic_load(&demo->is_over) == is_kept &&
-		facts.clock_ms > 0)
-		err = demo_summary(&demo->show, &demo->place, &facts, &why);
-	if (err == SG_OK && is_kept) {
-		tell_how(demo, &facts);
-		stay(demo);
+	if (!is_kept || atomic_load(&demo->is_over)) {
+		is_kept = false;
 		err = stop_pipeline(demo);
 	}
-	if (ferror(stdout))
-		return SG_EXIT_IO;
-	return err == SG_OK ? SG_EXIT_OK
-			    : cli_fail("demo", err,
-				      demo->err != SG_OK ? &demo->why : &why);
+	demo_show_end(&demo->show);
+	if (err != SG_OK) {
+		*why = demo->why;
+		return err;
+	}
+	if (atomic_load(&demo->played_us) == 0)
+		return sg_fault_set(why, SG_TIMEOUT,
+			"time is up, and no event has been read yet");
+	err = demo_summary(&demo->show, &demo->place, facts, why);
+	if (err != SG_OK || !is_kept)
+		return err;
+	tell_how(demo, facts);
+	stay(demo);
+	err = stop_pipeline(demo);
+	*why = demo->why;
+	return err;
+}
+
+static int
+play_all(struct demo *demo)
+{
+	struct demo_facts facts = {.nevents = 0, .is_fast = demo->args.is_fast};
+	struct sg_fault why = {.err = SG_OK};
+	enum sg_err err;
+
+	greet(demo);
+	err = begin(demo, &why);
+	facts.nevents = demo->nevents;
+	if (err == SG_OK)
+		play(demo);
+	if (atomic_load(&cli_stop) && atomic_load(&demo->played_us) == 0)
+		leave_at_once(demo);
+	if (err == SG_OK)
+		err = end(demo, &facts, &why);
+	if (err != SG_OK)
+		return cli_fail("demo", err, &why);
+	return ferror(stdout) ? SG_EXIT_IO : SG_EXIT_OK;
 }
 
 static void
@@ -449,7 +485,7 @@ cli_demo(int argc, char **argv)
 		goto out;
 	}
 	demo->began_us = clock_mono_us();
-	log_setup(getenv("DEMO_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
+	log_setup(LOG_ERROR, LOG_LOGFMT);
 	cli_catch_signals();
 	(void)sigaction(SIGHUP, &hang_up, NULL);
 	status = prepare(demo);
