@@ -234,7 +234,7 @@ CEL_FN(fn_base64_decode)
 	if (bytes == NULL || !frame_spend(frame, len / 8))
 		return value_error(ERR_SPACE);
 	for (uint32_t i = 0; i < len; i++) {
-		const char *at = memchr(digits, v.as.s[i], 64);
+		const char *at = memchr(digits, v.as.s[i], sizeof(digits) - 1);
 
 		if (at == NULL)
 			return value_error("the text is no base64");

@@ -147,37 +147,45 @@ note_period(struct cel_frame *frame, const struct tz *tz, struct value v,
 	moving_leaves(frame, at, v.slope, low * NS_PER_S, high * NS_PER_S - 1);
 }
 
-/* The local fields of args[0] in the zone asked for; an error, or null. */
-static struct value
+/* The local fields of args[0] in the zone asked for; false: an error. */
+static bool
 take_apart(struct cel_frame *frame, const struct value *args, uint32_t nargs,
-	enum period period, struct civil *ret_civil)
+	enum period period, struct civil *ret_civil, struct value *ret_error)
 {
 	const struct tz *tz = frame->zone;
 
-	if (args[0].kind != VALUE_TIMESTAMP)
-		return cel_no_overload(args[0], args[0]);
+	if (args[0].kind != VALUE_TIMESTAMP) {
+		*ret_error = cel_no_overload(args[0], args[0]);
+		return false;
+	}
 	if (nargs == 2) {
-		if (args[1].kind != VALUE_STRING)
-			return cel_no_overload(args[1], args[1]);
+		if (args[1].kind != VALUE_STRING) {
+			*ret_error = cel_no_overload(args[1], args[1]);
+			return false;
+		}
 		tz = cel_zone(args[1]);
-		if (tz == NULL)
-			return value_error("time zone not known");
+		if (tz == NULL) {
+			*ret_error = value_error("time zone not known");
+			return false;
+		}
 	}
 	if (tz == NULL)
 		civil_from_seconds(args[0].as.i, ret_civil);
 	else
 		tz_civil(tz, args[0].as.i, ret_civil);
 	note_period(frame, tz, args[0], ret_civil, period);
-	return value_null();
+	return true;
 }
 
 #define GETTER(name, period, expr)                                             \
 	CEL_FN(name)                                                           \
 	{                                                                      \
 		struct civil c;                                                \
-		struct value v = take_apart(frame, args, nargs, period, &c);   \
+		struct value error;                                            \
                                                                                \
-		return v.kind == VALUE_ERROR ? v : value_int(expr);            \
+		if (!take_apart(frame, args, nargs, period, &c, &error))       \
+			return error;                                          \
+		return value_int(expr);                                        \
 	}
 
 GETTER(fn_get_date, PERIOD_DAY, c.day)
@@ -209,12 +217,13 @@ units(struct cel_frame *frame, struct value v, nanos_t unit)
 	CEL_FN(name)                                                           \
 	{                                                                      \
 		struct civil c;                                                \
-		struct value v;                                                \
+		struct value error;                                            \
                                                                                \
 		if (args[0].kind == VALUE_DURATION && nargs == 1)              \
 			return value_int(units(frame, args[0], unit) rest);    \
-		v = take_apart(frame, args, nargs, period, &c);                \
-		return v.kind == VALUE_ERROR ? v : value_int(expr);            \
+		if (!take_apart(frame, args, nargs, period, &c, &error))       \
+			return error;                                          \
+		return value_int(expr);                                        \
 	}
 
 GETTER2(fn_get_hours, PERIOD_HOUR, c.hour, 3600 * NS_PER_S, )
