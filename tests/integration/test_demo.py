@@ -330,7 +330,7 @@ def on_terminal(command, env, columns, seconds):
     return os.waitpid(pid, 0)[1], text.decode("utf-8", "replace")
 
 
-@pytest.mark.parametrize("columns, why_at", [(80, 52), (160, 78)])
+@pytest.mark.parametrize("columns, why_at", [(80, 53), (160, 78)])
 def test_a_terminal_has_colours_a_bar_and_no_long_lines(
         place, columns, why_at):
     env = {**place.env, "LC_ALL": "C.UTF-8", "NO_COLOR": ""}
