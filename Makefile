@@ -27,10 +27,9 @@ LIBS := rdkafka:2.0.2:librdkafka-dev avro-c:1.11:libavro-dev \
 	libxxhash:0.8:libxxhash-dev glib-2.0:2.74:libglib2.0-dev
 PKGS := $(foreach l,$(LIBS),$(firstword $(subst :, ,$(l))))
 
-needs_libs := $(filter-out help clean install-packages format,\
-	$(or $(MAKECMDGOALS),all))
-ifneq ($(filter-out demo test unit integration check bench kafka,\
-	$(needs_libs)),)
+# These do without libraries, or install them first.
+ifneq ($(filter-out help clean packages format demo test kafka,\
+	$(or $(MAKECMDGOALS),all)),)
 LIBS_MISSING := $(shell tests/support/libs $(LIBS) >&2 || echo yes)
 ifeq ($(LIBS_MISSING),yes)
 $(error libraries are missing, see above (or: make packages))
