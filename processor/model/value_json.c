@@ -29,7 +29,7 @@
 static void
 put_double(struct buf *buf, double d)
 {
-	char text[32];
+	char text[48];
 	int digits = isnormal(d) ? DIGITS_SURVIVE : 1;
 
 	if (d == trunc(d) && fabs(d) < EXACT_INTEGERS) {
