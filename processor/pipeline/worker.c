@@ -94,7 +94,14 @@ drop_groups(struct worker *w)
 	atomic_store(&w->is_until_reached, false);
 }
 
-/* Take over, as often as it needs while servers are away. */
+static void
+drop_producer(struct worker *w)
+{
+	publish_close(w->pub);
+	w->pub = NULL;
+}
+
+/* Take a group over, as often as it needs while servers are away. */
 static enum sg_err
 takeover_patiently(struct worker *w, struct group *group, struct sg_fault *why)
 {
@@ -102,20 +109,36 @@ takeover_patiently(struct worker *w, struct group *group, struct sg_fault *why)
 	enum sg_err err;
 
 	for (;;) {
-		err = group == NULL ? takeover_all(w, why)
-				    : takeover_group(w, group, why);
+		err = takeover_group(w, group, why);
 		if (err == SG_OK || sg_err_class(err) != SG_CLASS_RETRY)
 			return err;
 		SG_LOG(LOG_WARN, "takeover_retry", LOG_INT("worker", w->number),
 			LOG_STR("err", sg_err_name(err)),
 			LOG_STR("why", why->text));
-		if (err == SG_TXN_UNKNOWN || err == SG_FENCED) {
-			publish_close(w->pub);
-			w->pub = NULL;
-		}
+		if (err == SG_TXN_UNKNOWN || err == SG_FENCED)
+			drop_producer(w);
 		if (!worker_back_off(w, &attempt))
 			return SG_INTERRUPTED;
 	}
+}
+
+/*
+ * After a doubt. The consumer comes first: whoever is no member any more, or
+ * has other groups by now, must not take tokens from their owner. Records that
+ * it may have are read again from where the take-over begins.
+ */
+static enum sg_err
+recover(struct worker *w, struct sg_fault *why)
+{
+	struct ingest_batch batch;
+	enum sg_err err;
+
+	err = ingest_poll(w->ingest, 0, &batch, why);
+	if (err == SG_OK)
+		err = takeover_all(w, why);
+	if (err == SG_OK)
+		w->is_doubtful = false;
+	return err;
 }
 
 static enum sg_err
@@ -125,6 +148,9 @@ on_assigned(void *ctx, const int32_t *groups, size_t n, struct sg_fault *why)
 	enum sg_err err = SG_OK;
 
 	drop_groups(w);
+	/* It may hold a transaction of unknown outcome. */
+	if (w->is_doubtful)
+		drop_producer(w);
 	w->is_doubtful = false;
 	for (size_t i = 0; i < n && err == SG_OK; i++) {
 		err = add_group(w, groups[i], why);
@@ -395,14 +421,8 @@ worker_run(struct worker *w)
 	int attempt = 0;
 
 	while (err == SG_OK && !worker_is_stopping(w)) {
-		if (w->is_doubtful) {
-			w->is_doubtful = false;
-			err = takeover_patiently(w, NULL, &why);
-			if (err == SG_INTERRUPTED) {
-				w->is_doubtful = true;
-				break;
-			}
-		}
+		if (w->is_doubtful)
+			err = recover(w, &why);
 		if (err == SG_OK)
 			err = one_round(w, &why);
 		if (err == SG_OK)

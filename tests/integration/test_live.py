@@ -228,6 +228,25 @@ def test_two_instances_share_the_partitions(company, redis, segmentd):
     assert set(versions.values()) == {2}
 
 
+def test_the_same_instance_name_twice_ends_the_older_one(
+        company, redis, segmentd):
+    """Fenced by Kafka, it leaves; it does not go on taking Redis' token."""
+    config = dict(company.config, instance="one")
+    older = segmentd(config, "older")
+    newer = segmentd(config, "newer")
+    older.start()
+    wait_until(lambda: older.metric("segmentd_partition_groups") == 4,
+               "it has the groups")
+    newer.start()
+    assert older.process.wait(timeout=60) == 69
+    assert "another process runs with this instance name" in older.output()
+    client = redis.client()
+    company.send_accounts(company.account_record("acme", 30000.0))
+    wait_until(lambda: client.smembers(f"{company.name}:seg:touch:mid")
+               == {b"acme"}, "the newer one works on")
+    newer.stop()
+
+
 def test_a_new_feature_keeps_what_is_known(company, redis, segmentd):
     """The stored form of an older configuration is read."""
     daemon = segmentd(company.config)
