@@ -232,6 +232,9 @@ run_workers(struct engine *engine, struct sg_fault *why)
 		err = worker_create(engine, n, &workers[n], why);
 		n += err == SG_OK;
 	}
+	/* Each of them tells from here on whether it is ready. */
+	if (err == SG_OK)
+		health_set(engine->health, engine->health_workers, true, "");
 	while (err == SG_OK && started < n) {
 		if (pthread_create(&threads[started], NULL, thread_main,
 			    workers[started]) != 0)
@@ -278,8 +281,11 @@ open_ops(
 	engine->health_config = health_add(engine->health, "config");
 	health_set(engine->health, engine->health_config, true, "");
 	metric_set(metrics_get(engine->metrics, METRIC_CONFIG_STALE, ""), 0);
+	engine->health_workers = health_add(engine->health, "workers");
 	health_set(engine->health, engine->health_kafka, false, "not asked");
 	health_set(engine->health, engine->health_redis, false, "not asked");
+	health_set(engine->health, engine->health_workers, false,
+		"they start when Redis and Kafka are there");
 	if (listen->len == 0)
 		return SG_OK;
 	err = ops_http_open(

@@ -35,6 +35,7 @@ struct engine {
 	struct health *health;
 	int health_kafka;
 	int health_redis;
+	int health_workers;
 	int health_config;
 	const char *instance;
 	int32_t npartitions;
