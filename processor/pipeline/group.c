@@ -256,7 +256,8 @@ group_fold(struct group *group, struct account *acct,
 	acct->applied[ev->input] = ev->offset + 1;
 	if (is_repeat)
 		return SG_OK;
-	acct->last = ev;
+	/* During a walk the event is gone when the account is decided. */
+	acct->last = group->is_catching_up ? NULL : ev;
 	acct->touched_ms = now_ms;
 	return group_touch(group, acct);
 }
@@ -320,6 +321,18 @@ group_decide_touched(struct group *group, int64_t now_ms, int64_t mono_ms)
 	return err;
 }
 
+/* What the store's index says has passed: left there, it would bring the
+ * account back again and again, though nothing is to be decided. */
+static void
+note_fired(struct group *group, struct account *acct, int64_t now_ms,
+	int64_t mono_ms)
+{
+	if (acct->stored_due_ms == DUE_UNKNOWN || acct->stored_due_ms > now_ms)
+		return;
+	acct->is_due_fired = true;
+	group_mark_dirty(group, acct, mono_ms);
+}
+
 enum sg_err
 group_fire(struct group *group, int64_t upto_ms, int64_t at_ms, size_t max,
 	int64_t mono_ms, size_t *ret_n,
@@ -348,6 +361,7 @@ group_fire(struct group *group, int64_t upto_ms, int64_t at_ms, size_t max,
 		 * move on would fire for ever. */
 		if (err == SG_OK && acct->due_ms <= now_ms)
 			err = accounts_arm(&group->accounts, acct, now_ms + 1);
+		note_fired(group, acct, now_ms, mono_ms);
 		n++;
 	}
 	group->box->counts.decided_timers += n;

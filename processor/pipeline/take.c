@@ -321,9 +321,6 @@ take_check_caught_up(struct worker *w, struct group *group)
 {
 	if (!group->is_catching_up)
 		return;
-	/* Their events are gone when the batch is. */
-	for (size_t i = 0; i < group->ntouched; i++)
-		group->touched[i]->last = NULL;
 	for (size_t i = 0; i < w->prog->ninputs; i++) {
 		if (group->fold[i] < group->committed[i])
 			return;
