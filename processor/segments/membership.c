@@ -49,6 +49,13 @@ membership_clear(struct membership *ms, size_t nsegmentations)
 		ms->seats[i] = (struct seat){.segment = SEAT_NONE};
 }
 
+/* Modulo 2^64: times that somebody made up come back as they were, too. */
+static int64_t
+minus(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+
 void
 membership_encode(const struct membership *ms,
 	const struct segmentation_def *defs, size_t ndefs, struct buf *out)
@@ -69,7 +76,8 @@ membership_encode(const struct membership *ms,
 		buf_put_varint(
 			out, was_taken ? (uint64_t)(seat->segment + 2) : 0);
 		if (was_taken)
-			buf_put_zigzag(out, ms->updated_ms - seat->since_ms);
+			buf_put_zigzag(
+				out, minus(ms->updated_ms, seat->since_ms));
 	}
 }
 
@@ -245,21 +253,20 @@ membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 		return SG_BAD_BLOB;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t place = buf_get_varint(rd);
-		int64_t age_ms, since_ms;
+		int64_t age_ms;
 		int16_t segment;
 		size_t index;
 
 		if (place == 0)
 			continue;
 		age_ms = buf_get_zigzag(rd);
-		if (rd->is_bad || place > SEGMENTS_MAX + 2 ||
-			__builtin_sub_overflow(
-				ms->updated_ms, age_ms, &since_ms))
+		if (rd->is_bad || place > SEGMENTS_MAX + 1)
 			return SG_BAD_BLOB;
 		if (seat_today(layout, defs, ndefs, i, (int16_t)(place - 2),
 			    &index, &segment))
 			ms->seats[index] = (struct seat){
-				.since_ms = since_ms, .segment = segment};
+				.since_ms = minus(ms->updated_ms, age_ms),
+				.segment = segment};
 	}
 	return rd->is_bad ? SG_BAD_BLOB : SG_OK;
 }

@@ -52,6 +52,21 @@ midnight_ms(const struct tz *tz, int64_t day)
 	return tz_midnight(tz, day) * 1000;
 }
 
+/*
+ * The day that has begun last. Clocks that are put back from just after
+ * midnight (at 00:01, in Newfoundland until 2011) bring the day before back for
+ * an hour; windows that have begun do not end for that.
+ */
+static int64_t
+day_of_now(const struct tz *tz, int64_t now_ms)
+{
+	int64_t day = local_day(tz, now_ms);
+
+	while (midnight_ms(tz, day + 1) <= now_ms)
+		day++;
+	return day;
+}
+
 void
 renewal_at(const struct renewal_def *renewal, const struct tz *tz,
 	int64_t date_ms, int64_t now_ms, struct renewal_state *ret_state)
@@ -65,7 +80,7 @@ renewal_at(const struct renewal_def *renewal, const struct tz *tz,
 	if (date_ms < -DATE_MS_MAX)
 		date_ms = -DATE_MS_MAX;
 	day = local_day(tz, date_ms);
-	today = local_day(tz, now_ms);
+	today = day_of_now(tz, now_ms);
 	left = day - today;
 	ret_state->days_left = left;
 	ret_state->days_until_ms = midnight_ms(tz, today + 1);
