@@ -73,7 +73,7 @@ C_FILES     = $(shell git ls-files -co --exclude-standard \
 	'*.c' '*.h' '*.def' 2>/dev/null)
 
 .PHONY: all demo test unit integration scenarios check format bench kafka \
-	install clean help packages sanitized fuzz
+	install clean help packages sanitized fuzz conformance
 
 all: $(BIN) ## build build/segmentd
 
@@ -165,6 +165,9 @@ fuzz-bins: $(FUZZ_BINS)
 
 bench: $(BENCH_BINS) ## micro-benchmarks
 	$(Q)for b in $(BENCH_BINS); do $$b || exit 1; done
+
+conformance: $(LIB) ## the official CEL cases (needs node and npm)
+	$(Q)BUILD=$(abspath $(BUILD)) tests/conformance/run
 
 format: ## rewrite the C files in the house format
 	$(Q)clang-format -i $(C_FILES)
