@@ -207,7 +207,14 @@ features_free(struct features *features, void *piece, size_t size);
 void
 features_count(struct features *features, size_t old_size, size_t new_size);
 
-/* The ring of event ids: room for one more, and one more. */
+/* Of an account that is not in the CPU's cache, ask for all there is to touch
+ * at once, instead of waiting for one line after the other. */
+void
+features_fetch(const struct features *features);
+
+/* The ring of event ids: one of them? Room for one more, and one more. */
+bool
+features_ids_have(const struct features *features, uint64_t id);
 SG_MUSTCHECK enum sg_err
 features_ids_reserve(struct features *features);
 void

@@ -30,21 +30,17 @@ enum wire_tag {
 
 #define SHORT_MAX (UINT8_MAX - TAG_SHORT)
 
-void
-wire_put_i128(struct buf *out, i128 n)
+uint8_t *
+wire_i128(uint8_t *at, i128 n)
 {
 	unsigned __int128 rest = ((unsigned __int128)n << 1) ^
 				 (n < 0 ? ~(unsigned __int128)0 : 0);
 
-	if (rest <= UINT64_MAX) {
-		buf_put_varint(out, (uint64_t)rest);
-		return;
-	}
-	while (rest >= 0x80) {
-		buf_put_u8(out, (uint8_t)(rest | 0x80));
+	while (rest > UINT64_MAX) {
+		*at++ = (uint8_t)(rest | 0x80);
 		rest >>= VARINT_BITS;
 	}
-	buf_put_u8(out, (uint8_t)rest);
+	return wire_varint(at, (uint64_t)rest);
 }
 
 i128
@@ -64,13 +60,13 @@ wire_get_i128(struct buf_reader *rd)
 }
 
 /* The fraction's zeros come to the front, where a varint leaves them out. */
-void
-wire_put_double(struct buf *out, double d)
+uint8_t *
+wire_double(uint8_t *at, double d)
 {
 	uint64_t bits;
 
 	memcpy(&bits, &d, sizeof(bits));
-	buf_put_varint(out, __builtin_bswap64(bits));
+	return wire_varint(at, __builtin_bswap64(bits));
 }
 
 double
@@ -101,27 +97,24 @@ wire_get_u48(struct buf_reader *rd)
 }
 
 /* The number of its decimals, then the number without the point. */
-void
-wire_put_sum(struct buf *out, unsigned type, i128 n)
+uint8_t *
+wire_sum(uint8_t *at, unsigned type, i128 n)
 {
 	int64_t small = (int64_t)n;
 	unsigned decimals = SUM_DECIMALS;
 
-	if (type != TYPE_DOUBLE) {
-		wire_put_i128(out, n);
-		return;
-	}
+	if (type != TYPE_DOUBLE)
+		return wire_i128(at, n);
 	if (n != small) {
-		buf_put_u8(out, SUM_WHOLE);
-		wire_put_i128(out, n);
-		return;
+		*at++ = SUM_WHOLE;
+		return wire_i128(at, n);
 	}
 	while (decimals > 0 && small % 10 == 0) {
 		small /= 10;
 		decimals--;
 	}
-	buf_put_u8(out, (uint8_t)decimals);
-	buf_put_zigzag(out, small);
+	*at++ = (uint8_t)decimals;
+	return wire_zigzag(at, small);
 }
 
 i128
@@ -153,6 +146,15 @@ int64_t
 wire_get_diff(struct buf_reader *rd, int64_t base)
 {
 	return (int64_t)((uint64_t)base + (uint64_t)buf_get_zigzag(rd));
+}
+
+static void
+put_double(struct buf *out, double d)
+{
+	uint8_t *at = buf_reserve(out, WIRE_NUMBER_MAX);
+
+	if (at != NULL)
+		out->len = (size_t)(wire_double(at, d) - out->bytes);
 }
 
 static void
@@ -196,7 +198,7 @@ wire_put_value(struct buf *out, struct value v, const struct wire_near *near)
 		break;
 	case VALUE_DOUBLE:
 		buf_put_u8(out, TAG_DOUBLE);
-		wire_put_double(out, v.as.d);
+		put_double(out, v.as.d);
 		break;
 	case VALUE_STRING:
 		if (v.len > SHORT_MAX) {

@@ -14,28 +14,50 @@ struct wire_near {
 	int64_t offset;
 };
 
-void
-wire_put_i128(struct buf *out, i128 n);
+/*
+ * Writing to memory that the caller has made room for: each returns where the
+ * next one goes. At most WIRE_NUMBER_MAX bytes each.
+ */
+#define WIRE_NUMBER_MAX 20
+
+static inline uint8_t *
+wire_varint(uint8_t *at, uint64_t n)
+{
+	while (n >= 0x80) {
+		*at++ = (uint8_t)(n | 0x80);
+		n >>= 7;
+	}
+	*at++ = (uint8_t)n;
+	return at;
+}
+
+static inline uint8_t *
+wire_zigzag(uint8_t *at, int64_t n)
+{
+	return wire_varint(at, ((uint64_t)n << 1) ^ (n < 0 ? UINT64_MAX : 0));
+}
+
+uint8_t *
+wire_i128(uint8_t *at, i128 n);
+/* A double in as few bytes as its fraction needs. */
+uint8_t *
+wire_double(uint8_t *at, double d);
+/* A sum: of doubles, the zeros at the end of the decimals are left out. */
+uint8_t *
+wire_sum(uint8_t *at, unsigned type, i128 n);
+
 i128
 wire_get_i128(struct buf_reader *rd);
-
-/* A double in as few bytes as its fraction needs. */
-void
-wire_put_double(struct buf *out, double d);
 double
 wire_get_double(struct buf_reader *rd);
+i128
+wire_get_sum(struct buf_reader *rd, unsigned type);
 
 /* The low 48 bits. */
 void
 wire_put_u48(struct buf *out, uint64_t n);
 uint64_t
 wire_get_u48(struct buf_reader *rd);
-
-/* A sum: of doubles, the zeros at the end of the decimals are left out. */
-void
-wire_put_sum(struct buf *out, unsigned type, i128 n);
-i128
-wire_get_sum(struct buf_reader *rd, unsigned type);
 
 /* Differences wrap around, so that no number is out of reach. */
 void
