@@ -321,7 +321,7 @@ bench_cold(const char *what, size_t ndefs, bool has_ids)
 	(void)printf("cold  %-34s fold %5.1f ns at best, %5.1f median  "
 		     "memory: mean %zu, most %zu bytes\n",
 		what, (double)us[0] * 1000.0 * COLD_SLICES / COLD_EVENTS,
-		(double)us[COLD_SLICES / 4] * 1000.0 * COLD_SLICES /
+		(double)us[SG_COUNTOF(us) / 2] * 1000.0 * COLD_SLICES /
 			COLD_EVENTS,
 		bytes / COLD_ACCOUNTS, most);
 	bench_stored(set, accounts);

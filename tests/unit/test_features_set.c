@@ -26,108 +26,104 @@ set_of(const struct feature_def *def)
 	return set;
 }
 
+static const struct type list = {.kind = TYPE_LIST, .item = &type_int};
+static const struct feature_keep twice[] = {
+	{"a", 1, &type_int}, {"a", 2, &type_int}};
+static const struct feature_keep key[] = {{"id", 1, &type_int}};
+static const struct feature_keep deep[] = {{"a", 1, &list}};
+static const struct {
+	struct feature_def def;
+	const char *says;
+} refused[] = {
+	{{.name = "x",
+		 .kind = FEATURE_sum,
+		 .slot = 0,
+		 .type = &type_string,
+		 .window_ms = HOUR},
+		"x: the field of sum is string"},
+	{{.name = "x", .kind = FEATURE_sum, .slot = -1, .window_ms = HOUR},
+		"x: sum needs a field"},
+	{{.name = "x", .kind = FEATURE_last, .slot = 0, .type = &list},
+		"x: the field of last is list(int)"},
+	{{.name = "x", .kind = FEATURE_rate, .slot = -1}, "window must be"},
+	{{.name = "x",
+		 .kind = FEATURE_count,
+		 .slot = -1,
+		 .window_ms = FEATURE_WINDOW_MAX_MS + 1},
+		"window must be"},
+	{{.name = "x",
+		 .kind = FEATURE_last,
+		 .slot = 0,
+		 .type = &type_int,
+		 .window_ms = HOUR},
+		"x: last has no window"},
+	{{.name = "x",
+		 .kind = FEATURE_last,
+		 .slot = 0,
+		 .type = &type_int,
+		 .input = INPUTS_MAX},
+		"out of range"},
+	{{.name = "x",
+		 .kind = FEATURE_last,
+		 .slot = 0,
+		 .type = &type_int,
+		 .filter = FEATURE_FILTERS_MAX},
+		"out of range"},
+	{{.name = "x",
+		 .kind = FEATURE_collect,
+		 .slot = 0,
+		 .type = &type_double,
+		 .key_name = "id",
+		 .max = 1},
+		"x: the field of collect is double"},
+	{{.name = "x",
+		 .kind = FEATURE_collect,
+		 .slot = 0,
+		 .type = &type_int,
+		 .key_name = "id"},
+		"max must be"},
+	{{.name = "x",
+		 .kind = FEATURE_collect,
+		 .slot = 0,
+		 .type = &type_int,
+		 .key_name = "id",
+		 .max = 1,
+		 .keep = twice,
+		 .nkeep = 2},
+		"x: a is there twice"},
+	{{.name = "x",
+		 .kind = FEATURE_collect,
+		 .slot = 0,
+		 .type = &type_int,
+		 .key_name = "id",
+		 .max = 1,
+		 .keep = key,
+		 .nkeep = 1},
+		"x: id is there twice"},
+	{{.name = "x",
+		 .kind = FEATURE_collect,
+		 .slot = 0,
+		 .type = &type_int,
+		 .key_name = "id",
+		 .max = 1,
+		 .keep = deep,
+		 .nkeep = 1},
+		"x: a of collect is list(int)"},
+};
+
 static void
 what_makes_no_sense_is_refused(void **state)
 {
-	static const struct type list = {.kind = TYPE_LIST, .item = &type_int};
-	static const struct feature_keep twice[] = {
-		{"a", 1, &type_int}, {"a", 2, &type_int}};
-	static const struct feature_keep key[] = {{"id", 1, &type_int}};
-	static const struct feature_keep deep[] = {{"a", 1, &list}};
-	const struct {
-		struct feature_def def;
-		const char *says;
-	} rows[] = {
-		{{.name = "x",
-			 .kind = FEATURE_sum,
-			 .slot = 0,
-			 .type = &type_string,
-			 .window_ms = HOUR},
-			"x: the field of sum is string"},
-		{{.name = "x",
-			 .kind = FEATURE_sum,
-			 .slot = -1,
-			 .window_ms = HOUR},
-			"x: sum needs a field"},
-		{{.name = "x", .kind = FEATURE_last, .slot = 0, .type = &list},
-			"x: the field of last is list(int)"},
-		{{.name = "x", .kind = FEATURE_rate, .slot = -1},
-			"window must be"},
-		{{.name = "x",
-			 .kind = FEATURE_count,
-			 .slot = -1,
-			 .window_ms = FEATURE_WINDOW_MAX_MS + 1},
-			"window must be"},
-		{{.name = "x",
-			 .kind = FEATURE_last,
-			 .slot = 0,
-			 .type = &type_int,
-			 .window_ms = HOUR},
-			"x: last has no window"},
-		{{.name = "x",
-			 .kind = FEATURE_last,
-			 .slot = 0,
-			 .type = &type_int,
-			 .input = INPUTS_MAX},
-			"out of range"},
-		{{.name = "x",
-			 .kind = FEATURE_last,
-			 .slot = 0,
-			 .type = &type_int,
-			 .filter = FEATURE_FILTERS_MAX},
-			"out of range"},
-		{{.name = "x",
-			 .kind = FEATURE_collect,
-			 .slot = 0,
-			 .type = &type_double,
-			 .key_name = "id",
-			 .max = 1},
-			"x: the field of collect is double"},
-		{{.name = "x",
-			 .kind = FEATURE_collect,
-			 .slot = 0,
-			 .type = &type_int,
-			 .key_name = "id"},
-			"max must be"},
-		{{.name = "x",
-			 .kind = FEATURE_collect,
-			 .slot = 0,
-			 .type = &type_int,
-			 .key_name = "id",
-			 .max = 1,
-			 .keep = twice,
-			 .nkeep = 2},
-			"x: a is there twice"},
-		{{.name = "x",
-			 .kind = FEATURE_collect,
-			 .slot = 0,
-			 .type = &type_int,
-			 .key_name = "id",
-			 .max = 1,
-			 .keep = key,
-			 .nkeep = 1},
-			"x: id is there twice"},
-		{{.name = "x",
-			 .kind = FEATURE_collect,
-			 .slot = 0,
-			 .type = &type_int,
-			 .key_name = "id",
-			 .max = 1,
-			 .keep = deep,
-			 .nkeep = 1},
-			"x: a of collect is list(int)"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+	for (size_t i = 0; i < SG_COUNTOF(refused); i++) {
 		struct feature_set *set = NULL;
 		struct sg_fault why = {0};
 
 		assert_int_equal(
-			feature_set_create(&rows[i].def, 1, &set, &why),
+			feature_set_create(&refused[i].def, 1, &set, &why),
 			SG_BAD_OPTION);
 		assert_null(set);
-		if (strstr(why.text, rows[i].says) == NULL)
+		if (strstr(why.text, refused[i].says) == NULL)
 			fail_msg("row %zu: %s", i, why.text);
 	}
 }
