@@ -406,6 +406,10 @@ end(struct demo *demo, struct demo_facts *facts, struct sg_fault *why)
 		err = stop_pipeline(demo);
 	}
 	demo_show_end(&demo->show);
+	if (!is_played(demo) && !atomic_load(&cli_stop))
+		(void)printf("\nTime is up: this machine is too busy for %u "
+			     "accounts.\n",
+			(unsigned)demo->args.naccounts);
 	if (err != SG_OK) {
 		*why = demo->why;
 		return err;
