@@ -62,6 +62,7 @@ position_read_w(const struct program *prog, const char *text,
 	int64_t *ret_offsets, int64_t *ret_clock_ms)
 {
 	const char *at = text;
+	bool is_behind = false; /* behind the topics: a topic may be "now" */
 
 	*ret_clock_ms = INT64_MIN;
 	for (size_t i = 0; i < prog->ninputs; i++)
@@ -75,12 +76,13 @@ position_read_w(const struct program *prog, const char *text,
 			    &at, ",;", &name, &name_len, &value, &value_len) ||
 			!read_int(value, value_len, 10, &n))
 			return false;
-		for (size_t i = 0; i < prog->ninputs; i++) {
+		for (size_t i = 0; i < prog->ninputs && !is_behind; i++) {
 			if (is_name(prog->inputs[i].topic, name, name_len))
 				ret_offsets[i] = n;
 		}
-		if (is_name("now", name, name_len))
+		if (is_behind && is_name("now", name, name_len))
 			*ret_clock_ms = n;
+		is_behind = is_behind || *at == ';';
 		at += *at != '\0';
 	}
 	return true;
