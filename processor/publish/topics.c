@@ -14,6 +14,7 @@
 #include "producing.h"
 
 #define APPEAR_STEP_MS 100
+#define POLICY_PATIENCE_MS 1500
 /* A version of a deleted account must not start anew: its tombstone stays. */
 #define TOMBSTONE_MS "2592000000" /* 30 days */
 
@@ -255,6 +256,7 @@ check_policies(const struct check *check, struct sg_fault *why)
 {
 	rd_kafka_ConfigResource_t *resources[PUBLISH_TOPIC_COUNT + 1];
 	rd_kafka_event_t *event;
+	int patience_ms;
 	enum sg_err err;
 
 	for (int i = 0; i < check->n; i++)
@@ -262,7 +264,12 @@ check_policies(const struct check *check, struct sg_fault *why)
 			RD_KAFKA_RESOURCE_TOPIC, check->names[i]);
 	rd_kafka_DescribeConfigs(
 		check->rk, resources, (size_t)check->n, NULL, check->queue);
-	event = rd_kafka_queue_poll(check->queue, left_ms(check));
+	/* A broker that does not answer this is not worth waiting for: what it
+	 * would say is a safeguard, and its absence is logged. */
+	patience_ms = left_ms(check);
+	if (patience_ms > POLICY_PATIENCE_MS)
+		patience_ms = POLICY_PATIENCE_MS;
+	event = rd_kafka_queue_poll(check->queue, patience_ms);
 	err = read_policies(check, event, why);
 	if (event != NULL)
 		rd_kafka_event_destroy(event);
