@@ -164,8 +164,9 @@ def test_metrics_are_well_formed(company, segmentd):
                    '{origin="live",segmentation="touch"}'] == 1
     assert daemon.metric("segmentd_event_to_change_seconds_count") >= 1
     assert daemon.get("/livez")[0] == 200
-    status, text = daemon.get("/readyz?verbose")
-    assert status == 200 and "redis" in text and "kafka" in text
+    wait_until(lambda: daemon.get("/readyz")[0] == 200, "it is ready")
+    text = daemon.get("/readyz?verbose")[1]
+    assert "redis" in text and "kafka" in text
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is missing")
