@@ -124,7 +124,8 @@ check_topics(struct walk *walk, const struct conf_input *inputs, size_t n,
 	const struct conf_options *opt)
 {
 	const char *outputs[] = {opt->topic_changes.s, opt->topic_current.s,
-		opt->topic_renewals.s, opt->topic_rejects.s};
+		opt->topic_renewals.s, opt->topic_rejects.s,
+		opt->topic_overrides.s};
 
 	for (size_t i = 0; i < n; i++) {
 		const struct conf_text *topic = &inputs[i].topic;
@@ -141,10 +142,11 @@ check_topics(struct walk *walk, const struct conf_input *inputs, size_t n,
 		}
 		for (size_t j = 0; topic->s != NULL && j < SG_COUNTOF(outputs);
 			j++) {
-			if (strcmp(topic->s, outputs[j]) != 0)
+			if (outputs[j] == NULL ||
+				strcmp(topic->s, outputs[j]) != 0)
 				continue;
 			conf_diag_at(walk->diags, topic, 0, 0, false, NULL,
-				"the topic is one segmentd writes to");
+				"the topic is one of segmentd's own");
 			break;
 		}
 	}

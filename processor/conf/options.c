@@ -15,6 +15,7 @@
 #define SECTION_KEYS_MAX 48
 #define CHOICES_MAX 128
 #define CHOICE_WORDS_MAX 9
+#define ID_MAX 200
 
 static const struct conf_option rows[] = {
 #define ROW(path, kind, min, max, choices, fallback, help, field)              \
@@ -370,13 +371,32 @@ check_redis(struct walk *walk, const struct conf_options *opt)
 			"cannot be the first part of Redis keys");
 }
 
+/* librdkafka hands group metadata on in printable ASCII only, and refuses
+ * anything else when the first transaction is committed. */
+static void
+check_id(struct walk *walk, const struct conf_text *id)
+{
+	bool is_fit = id->len <= ID_MAX;
+
+	for (size_t i = 0; i < id->len; i++)
+		is_fit = is_fit && id->s[i] > ' ' && id->s[i] < 0x7f;
+	if (!is_fit)
+		fault_at(walk, id,
+			"at most 200 bytes of printable ASCII without a space",
+			"cannot be part of the ids that Kafka knows us by");
+}
+
 static void
 check_topics(struct walk *walk, const struct conf_options *opt)
 {
 	const struct conf_text *topics[] = {&opt->topic_changes,
-		&opt->topic_current, &opt->topic_renewals, &opt->topic_rejects};
+		&opt->topic_current, &opt->topic_renewals, &opt->topic_rejects,
+		&opt->topic_overrides};
 
 	for (size_t i = 0; i < SG_COUNTOF(topics); i++) {
+		/* Overrides may have none. */
+		if (topics[i] == &opt->topic_overrides && topics[i]->len == 0)
+			continue;
 		if (!topic_check(walk, topics[i]))
 			continue;
 		for (size_t j = 0; j < i; j++) {
@@ -385,8 +405,8 @@ check_topics(struct walk *walk, const struct conf_options *opt)
 			/* Say it where the file says something. */
 			fault_at(walk,
 				topics[i]->line > 0 ? topics[i] : topics[j],
-				"each output has a topic of its own",
-				"two outputs have the same topic");
+				"each is a topic of its own",
+				"two of segmentd's topics are the same");
 		}
 	}
 }
@@ -416,6 +436,8 @@ options_check(struct walk *walk, const struct conf_options *opt)
 			"not a time zone this system knows");
 	if (opt->group.len == 0)
 		fault_at(walk, &opt->group, NULL, "must not be empty");
+	check_id(walk, &opt->group);
+	check_id(walk, &opt->instance);
 	check_redis(walk, opt);
 	check_topics(walk, opt);
 	check_listen(walk, &opt->http_listen);
