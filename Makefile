@@ -28,7 +28,7 @@ LIBS := rdkafka:2.0.2:librdkafka-dev avro-c:1.11:libavro-dev \
 PKGS := $(foreach l,$(LIBS),$(firstword $(subst :, ,$(l))))
 
 # These do without libraries, or install them first.
-ifneq ($(filter-out help clean packages format demo test kafka,\
+ifneq ($(filter-out help clean packages format demo test check kafka,\
 	$(or $(MAKECMDGOALS),all)),)
 LIBS_MISSING := $(shell tests/support/libs $(LIBS) >&2 || echo yes)
 ifeq ($(LIBS_MISSING),yes)
@@ -72,7 +72,7 @@ BENCH_BINS := $(BENCH_SRCS:%.c=$(BUILD)/%)
 C_FILES     = $(shell git ls-files -co --exclude-standard \
 	'*.c' '*.h' '*.def' 2>/dev/null)
 
-.PHONY: all demo test unit integration scenarios check format bench kafka \
+.PHONY: all demo test unit integration scenarios check lint format bench kafka \
 	install clean help packages sanitized fuzz conformance
 
 all: $(BIN) ## build build/segmentd
@@ -141,12 +141,18 @@ kafka: ## fetch the Kafka broker's jars from Maven Central
 	$(Q)tests/kafka/fetch
 
 check: ## format, tidy, layering, unit tests under ASan and UBSan
+	$(Q)tests/support/packages build check
+	$(Q)failed=; for target in lint sanitized; do \
+		$(MAKE) --no-print-directory $$target || \
+			failed="$$failed $$target"; \
+	done; [ -z "$$failed" ] || { echo "check: FAILED:$$failed"; exit 1; }
+
+lint: ## format, tidy, layering
 	$(Q)tests/lint/format $(C_FILES)
 	$(Q)tests/lint/layers
 	$(Q)tests/lint/headers $(CPPFLAGS)
 	$(Q)tests/lint/banned
 	$(Q)tests/lint/tidy "$(BUILD)" $(CPPFLAGS) -std=c11
-	$(Q)$(MAKE) --no-print-directory sanitized
 
 sanitized: ## unit tests under ASan and UBSan
 	$(Q)ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
