@@ -251,9 +251,11 @@ build_all(struct build *b)
 
 	prog->timezone = tz_open(zone->s, zone->len);
 	if (prog->timezone == NULL) {
-		conf_diag_at(b->diags, zone, 0, 0, false,
-			"an IANA name as Europe/Berlin",
-			"unknown time zone `%s`", zone->s);
+		/* conf/ has said so, unless there are no mistakes at all. */
+		if (conf_diags_errors(b->diags) == 0)
+			conf_diag_at(b->diags, zone, 0, 0, false,
+				"an IANA name as Europe/Berlin",
+				"unknown time zone `%s`", zone->s);
 		prog->timezone = tz_open("UTC", 3);
 	}
 	err = build_schemas(b);

@@ -146,6 +146,7 @@ struct visitor {
 	enum visit *seen;
 	uint32_t *path;
 	uint32_t *nesting; /* by variable: variables within, and itself */
+	bool *is_declared; /* by variable: a stand-in, see break_cycle() */
 	size_t depth;
 };
 
@@ -188,11 +189,32 @@ compile_variable(struct visitor *v, uint32_t i)
 	var->prog = build_compile(b, b->prog->env, &cv->expr, NULL);
 	/* A variable that is wrong is declared all the same, so that it is
 	 * reported once and not again by each reader. */
-	if (!declare(b, SLOT_VARIABLE, i, var->name,
-		    var->prog == NULL ? &type_dyn : cel_prog_type(var->prog)))
+	if (!v->is_declared[i] &&
+		!declare(b, SLOT_VARIABLE, i, var->name,
+			var->prog == NULL ? &type_dyn
+					  : cel_prog_type(var->prog)))
 		return SG_LIMIT;
 	check_nesting(v, i);
 	return SG_OK;
+}
+
+/* A circle is said once: from here on its name stands for anything, and leads
+ * nowhere. */
+static enum sg_err
+break_cycle(struct visitor *v, uint32_t again)
+{
+	const struct conf *conf = v->b->prog->conf;
+
+	note_cycle(v->b, v->path, v->depth, again);
+	if (v->is_declared[again])
+		return SG_OK;
+	v->is_declared[again] = true;
+	return declare(v->b, SLOT_ACCOUNT, 0,
+		       build_printf(v->b, "variables.%s",
+			       conf->variables[again].name.s),
+		       &type_dyn)
+		       ? SG_OK
+		       : SG_LIMIT;
 }
 
 static enum sg_err
@@ -206,11 +228,11 @@ visit_variable(struct visitor *v, uint32_t i)
 	v->seen[i] = VISIT_OPEN;
 	v->path[v->depth++] = i;
 	while (at != NULL && (next = next_mention(conf, &at)) >= 0) {
+		err = SG_OK;
 		if (v->seen[next] == VISIT_OPEN)
-			note_cycle(v->b, v->path, v->depth, (uint32_t)next);
-		if (v->seen[next] != VISIT_NEW)
-			continue;
-		err = visit_variable(v, (uint32_t)next);
+			err = break_cycle(v, (uint32_t)next);
+		else if (v->seen[next] == VISIT_NEW)
+			err = visit_variable(v, (uint32_t)next);
 		if (err != SG_OK)
 			return err;
 	}
@@ -232,10 +254,12 @@ build_variables(struct build *b)
 	v.seen = arena_array(&prog->arena, n + 1, sizeof(*v.seen));
 	v.path = arena_array(&prog->arena, n + 1, sizeof(*v.path));
 	v.nesting = arena_array(&prog->arena, n + 1, sizeof(*v.nesting));
+	v.is_declared = arena_array(&prog->arena, n + 1, sizeof(bool));
 	if (prog->variables == NULL || v.seen == NULL || v.path == NULL ||
-		v.nesting == NULL)
+		v.nesting == NULL || v.is_declared == NULL)
 		return SG_NOMEM;
 	memset(v.nesting, 0, (n + 1) * sizeof(*v.nesting));
+	memset(v.is_declared, 0, (n + 1) * sizeof(bool));
 	memset(prog->variables, 0, (n + 1) * sizeof(*prog->variables));
 	prog->nvariables = n;
 	for (size_t i = 0; i < n; i++)
@@ -372,16 +396,34 @@ build_renewal_zone(struct build *b, const struct conf_text *zone)
 	prog->renewal_tz = tz_open(zone->s, zone->len);
 	if (prog->renewal_tz != NULL)
 		return;
-	/* Not a zone: then a name that gives one per account. */
-	if (strchr(zone->s, '.') != NULL && strchr(zone->s, '/') == NULL) {
+	/* Not a zone: then an expression that gives one per account. No zone
+	 * has one of these in its name, no expression of ours lacks all. */
+	if (strpbrk(zone->s, ".(?\"'") != NULL) {
 		prog->renewal_tz_prog =
 			build_compile(b, prog->env, zone, &type_string);
 		return;
 	}
+	prog->renewal_tz = prog->timezone;
+	if (conf_diags_errors(b->diags) > 0)
+		return; /* conf/ has said so */
 	conf_diag_at(b->diags, zone, 0, 0, false,
 		"an IANA name as Europe/Berlin, or a feature as "
 		"account.timezone",
 		"unknown time zone `%s`", zone->s);
+}
+
+static void
+build_priority(struct build *b, const struct conf_text *text)
+{
+	struct cel_prog *prog = build_compile(b, b->prog->env, text, NULL);
+	const struct type *type = prog == NULL ? NULL : cel_prog_type(prog);
+
+	b->prog->renewal_priority = prog;
+	if (type == NULL || type->kind == TYPE_DYN || type->kind == TYPE_INT ||
+		type->kind == TYPE_UINT || type->kind == TYPE_DOUBLE)
+		return;
+	conf_diag_at(b->diags, text, 0, 0, false, NULL,
+		"the renewal priority must be a number");
 }
 
 static enum sg_err
@@ -416,10 +458,8 @@ build_renewal(struct build *b)
 				"timestamp(x) makes one of a string",
 				"the renewal date must be a timestamp");
 	}
-	if (cr->priority.s != NULL) {
-		prog->renewal_priority =
-			build_compile(b, prog->env, &cr->priority, NULL);
-	}
+	if (cr->priority.s != NULL)
+		build_priority(b, &cr->priority);
 	build_renewal_zone(b, &cr->timezone);
 	return SG_OK;
 }
