@@ -427,6 +427,10 @@ takeover_all(struct worker *w, struct sg_fault *why)
 			w->merges[g] = merge;
 		}
 		err = takeover_group(w, w->groups[g], why);
+		/* Each has its own connection, which fails once when Redis was
+		 * away. Not all of them again for each of them. */
+		if (err == SG_STORE_DOWN)
+			err = takeover_group(w, w->groups[g], why);
 	}
 	return err;
 }
