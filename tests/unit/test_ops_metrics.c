@@ -148,7 +148,7 @@ too_many_or_too_long_labels_are_no_series(void **state)
 {
 	struct metrics *metrics = fresh();
 	struct buf labels;
-	char name[8];
+	char name[16];
 	char value[2048];
 
 	(void)state;
