@@ -248,6 +248,11 @@ features_layout_read(const struct feature_set *set, const void *bytes,
 	size_t len, struct features_layout **ret_layout, struct sg_fault *why);
 void
 features_layout_destroy(struct features_layout *layout);
+/* False when a state read by way of the layout has nothing for a feature: it
+ * begins empty. */
+bool
+features_layout_keeps(const struct feature_set *set,
+	const struct features_layout *layout, uint32_t index);
 
 void
 features_encode(const struct feature_set *set, const struct features *features,

@@ -316,4 +316,83 @@ program_graph(const struct program *program, struct arena *arena,
 SG_MUSTCHECK enum sg_err
 program_warn(const struct program *program, struct conf_diags *diags);
 
+/* --- old rules and new -------------------------------------------------- */
+
+/* Accounts of one place under the old rules and one under the new ones. */
+struct comparison_cell {
+	uint64_t naccounts;
+	double value;
+	/* Of those that the new rules want there, too, but min_stay or cooldown
+	 * holds back (they are counted where they stay). */
+	uint64_t nlater;
+	double later_value;
+};
+
+struct comparison_segmentation {
+	const char *name;
+	bool is_old; /* the old rules have it */
+	bool is_new;
+	/* Segments of both; the first one stands for "in none": "out" of a tag,
+	 * else NULL. */
+	const char *const *segments;
+	size_t nsegments;
+	const struct comparison_cell *cells; /* [from * nsegments + to] */
+	struct comparison_cell all;
+	struct comparison_cell moved; /* from and to differ */
+};
+
+/* An account that is, or later will be, somewhere else. */
+struct comparison_move {
+	const char *account;
+	uint32_t segmentation;
+	const char *from; /* as in segments[] */
+	const char *to;
+	bool is_later;
+	const char *later;
+	int64_t later_ms; /* when min_stay or cooldown ends */
+	double value;	  /* NaN: none */
+};
+
+struct comparison {
+	const char *value; /* what was summed; NULL: nothing */
+	uint64_t naccounts;
+	const struct comparison_segmentation *segmentations;
+	size_t nsegmentations;
+	/* By segmentation, then by account. */
+	const struct comparison_move *moves;
+	size_t nmoves;
+	/* Features without a history in what is stored: they begin empty. */
+	const char *const *fresh;
+	size_t nfresh;
+};
+
+void
+comparison_destroy(struct comparison *comparison);
+
+/*
+ * Two replays of the same events, at the later of their clocks, to which the
+ * other one is moved. `value` (NULL: none) names a number of the new program.
+ * Owner: the caller, who gives it to comparison_destroy() before the replays.
+ */
+SG_MUSTCHECK enum sg_err
+replay_compare(struct replay *before, struct replay *after, const char *value,
+	struct comparison **ret_comparison);
+
+struct plan_opts {
+	const char *value; /* as above */
+	int64_t at_ms;	   /* 0: now, or where the event clock stands */
+	const atomic_bool *stop;
+	void (*on_progress)(void *ctx, uint64_t done, uint64_t total);
+	void *ctx;
+};
+
+/*
+ * What a program would do to the accounts as they stand in Redis: nothing is
+ * written. `from` is where they are, by the rules that were in force.
+ * Errors: those of the store; SG_BAD_BLOB, SG_INTERRUPTED.
+ */
+SG_MUSTCHECK enum sg_err
+pipeline_plan(const struct program *program, const struct plan_opts *opts,
+	struct comparison **ret_comparison, struct sg_fault *why);
+
 #endif

@@ -139,6 +139,13 @@ membership_layout_read(struct buf_reader *rd,
 void
 membership_layout_destroy(struct membership_layout *layout);
 
+/* What a layout speaks of, as definitions (names and kinds; no times), in
+ * `arena`. Errors: SG_BAD_BLOB, SG_NOMEM. */
+struct arena;
+SG_MUSTCHECK enum sg_err
+membership_layout_defs(struct buf_reader *rd, struct arena *arena,
+	struct segmentation_def **ret_defs, size_t *ret_n);
+
 /* `layout` NULL: stored with today's. Errors: SG_BAD_BLOB. */
 SG_MUSTCHECK enum sg_err
 membership_decode(struct buf_reader *rd, const struct membership_layout *layout,

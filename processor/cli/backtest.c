@@ -1,13 +1,15 @@
 /* backtest.c - segmentd backtest: files through the pipeline. */
 #include <string.h>
 
-#include "cli.h"
+#include "compare.h"
 #include "segmentd/civil.h"
 #include "segmentd/publish.h"
 
 static const char usage[] =
 	"usage: segmentd backtest -c FILE --input NAME=FILE... [--until TIME]\n"
 	"                         [--output json|text] [--set PATH=VALUE]...\n"
+	"                         [--compare OLD.yaml [--value NAME] "
+	"[--list]]\n"
 	"\n"
 	"Run the pipeline on files, with a memory store and the event-time\n"
 	"clock: no broker, no Redis. Changes go to standard output, one a\n"
@@ -21,7 +23,23 @@ static const char usage[] =
 	"there\n"
 	"  --output json      changes as NDJSON, the fields of a change "
 	"(default)\n"
-	"  --output text      one short line a change\n";
+	"  --output text      one short line a change\n"
+	"\n"
+	"With --compare, who would be where under old and new rules instead:\n"
+	"per segmentation a matrix from segment to segment.\n"
+	"\n"
+	"  --compare OLD.yaml the old rules; files go to inputs of the same "
+	"name\n"
+	"  --value NAME       a number to sum (default: variables.arr or\n"
+	"                     account.arr of the new rules)\n"
+	"  --list             the accounts that are elsewhere\n"
+	"  --output FORM      text (default), csv for a spreadsheet (with "
+	"--list a\n"
+	"                     row an account; a text that a spreadsheet would "
+	"take\n"
+	"                     for a formula begins with '), or json\n"
+	"\n"
+	"The status is 1 when --compare finds an account elsewhere.\n";
 
 struct backtest {
 	enum cli_output output;
@@ -157,9 +175,19 @@ cli_backtest(int argc, char **argv)
 	int status;
 
 	if (!cli_parse(argc, argv,
-		    CLI_CONFIG | CLI_INPUT | CLI_UNTIL | CLI_OUTPUT, usage,
-		    &args, &status))
+		    CLI_CONFIG | CLI_INPUT | CLI_UNTIL | CLI_OUTPUT |
+			    CLI_HAS_CSV | CLI_COMPARE | CLI_MATRIX,
+		    usage, &args, &status))
 		return status;
+	if (args.compare == NULL &&
+		(args.output == CLI_CSV || args.value != NULL ||
+			args.is_listed)) {
+		(void)fprintf(stderr,
+			"segmentd backtest: csv, --value and --list are of "
+			"--compare\n%s",
+			usage);
+		return SG_EXIT_USAGE;
+	}
 	if (args.ninputs == 0) {
 		(void)fprintf(stderr, "segmentd backtest: no --input given\n%s",
 			usage);
@@ -169,7 +197,8 @@ cli_backtest(int argc, char **argv)
 	if (status != SG_EXIT_OK)
 		return status;
 	cli_catch_signals();
-	status = backtest(&args, &cp);
+	status = args.compare != NULL ? compare_backtest(&args, &cp)
+				      : backtest(&args, &cp);
 	cli_program_close(&cp);
 	return status;
 }

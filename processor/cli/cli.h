@@ -28,6 +28,7 @@
 	VERB(schema, "Print the JSON Schema of a configuration")               \
 	VERB(graph, "Show which input feeds which feature and rule")           \
 	VERB(backtest, "Replay files: which changes would there be")           \
+	VERB(plan, "Say who would move under new rules, nothing is written")   \
 	VERB(explain, "Say why an account is where it is")                     \
 	VERB(load, "Produce files to the input topics")                        \
 	VERB(eval, "Evaluate one expression")

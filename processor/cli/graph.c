@@ -1,4 +1,9 @@
-/* graph.c - segmentd graph: which input feeds which feature and rule. */
+/*
+ * graph.c - segmentd graph: which input feeds which feature and rule.
+ *
+ * Three forms of the same nodes: lines for people, DOT for Graphviz (an arrow
+ * leads from what is read to its reader, as events flow), JSON for scripts.
+ */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

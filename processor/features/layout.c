@@ -287,3 +287,18 @@ features_layout_destroy(struct features_layout *layout)
 {
 	free(layout);
 }
+
+bool
+features_layout_keeps(const struct feature_set *set,
+	const struct features_layout *layout, uint32_t index)
+{
+	uint32_t unit = set->features[index].unit;
+
+	for (uint32_t i = 0; i < layout->nunits; i++) {
+		for (unsigned k = 0; k < layout->units[i].ntargets; k++) {
+			if (layout->units[i].targets[k] == unit)
+				return true;
+		}
+	}
+	return false;
+}

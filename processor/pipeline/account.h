@@ -160,6 +160,25 @@ snapshot_layout_fini(struct snapshot_layout *layout);
 int32_t
 snapshot_group(const void *bytes, size_t len);
 
+/* The segmentations that a stored layout speaks of, in `arena`, and a layout
+ * that reads memberships as those. */
+struct arena;
+SG_MUSTCHECK enum sg_err
+snapshot_layout_defs(const void *bytes, size_t len, struct arena *arena,
+	struct segmentation_def **ret_defs, size_t *ret_n,
+	struct membership_layout **ret_layout);
+
+/* The hash of the layout that a state is stored in. */
+uint32_t
+snapshot_hash(const void *bytes, size_t len);
+
+/* The membership in a state alone, and whether the account is gone. */
+SG_MUSTCHECK enum sg_err
+snapshot_membership(const void *bytes, size_t len,
+	const struct membership_layout *layout,
+	const struct segmentation_def *defs, size_t ndefs,
+	struct membership *ms, bool *ret_is_gone);
+
 /* Fill an account that is not loaded. Errors: SG_BAD_BLOB, SG_NOMEM. */
 SG_MUSTCHECK enum sg_err
 snapshot_read(const struct program *prog, const struct snapshot_layout *layouts,

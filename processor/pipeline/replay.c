@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "explain.h"
-#include "group.h"
+#include "replay.h"
 #include "rows.h"
 #include "segmentd/hash.h"
 
@@ -50,6 +50,12 @@ replay_advance(struct replay *rp, int64_t at_ms)
 	if (err == SG_OK)
 		hand_out(rp);
 	return err;
+}
+
+struct group *
+replay_group(struct replay *rp)
+{
+	return rp->group;
 }
 
 /* One record, after the clock has moved to `clock_ms`, or to its event time

@@ -15,6 +15,7 @@
 #include "segmentd/ingest.h"
 
 #define CODEC_VERSION 1
+#define LAYOUT_VERSION 1 /* as program.c writes it */
 #define FLAG_GONE 1
 
 void
@@ -81,7 +82,7 @@ snapshot_layout_read(const struct program *prog, uint64_t hash,
 	uint64_t n;
 
 	buf_reader_init(&rd, bytes, len);
-	if (buf_get_u8(&rd) != 1)
+	if (buf_get_u8(&rd) != LAYOUT_VERSION)
 		return sg_fault_set(why, SG_BAD_BLOB,
 			"a stored layout is of a newer version: this "
 			"segmentd is too old for the data in Redis");
@@ -136,6 +137,26 @@ read_applied(const struct program *prog, const struct snapshot_layout *layout,
 	return rd->is_bad ? SG_BAD_BLOB : SG_OK;
 }
 
+/* What stands between the layout's hash and the applied offsets. */
+struct head {
+	bool is_gone;
+	uint64_t gone_input; /* by the layout it is stored in */
+	int64_t gone_ms;
+	int64_t touched_ms;
+};
+
+static void
+read_head(struct buf_reader *rd, struct head *ret_head)
+{
+	(void)buf_get_varint(rd); /* group */
+	*ret_head = (struct head){.is_gone = (buf_get_u8(rd) & FLAG_GONE) != 0};
+	if (ret_head->is_gone) {
+		ret_head->gone_input = buf_get_varint(rd);
+		ret_head->gone_ms = buf_get_zigzag(rd);
+	}
+	ret_head->touched_ms = buf_get_zigzag(rd);
+}
+
 int32_t
 snapshot_group(const void *bytes, size_t len)
 {
@@ -150,6 +171,65 @@ snapshot_group(const void *bytes, size_t len)
 	return rd.is_bad || group > INT32_MAX ? -1 : (int32_t)group;
 }
 
+uint32_t
+snapshot_hash(const void *bytes, size_t len)
+{
+	struct buf_reader rd;
+
+	buf_reader_init(&rd, bytes, len);
+	(void)buf_get_u8(&rd);
+	return buf_get_u32(&rd);
+}
+
+enum sg_err
+snapshot_layout_defs(const void *bytes, size_t len, struct arena *arena,
+	struct segmentation_def **ret_defs, size_t *ret_n,
+	struct membership_layout **ret_layout)
+{
+	struct buf_reader rd, again;
+	enum sg_err err;
+	uint64_t n;
+
+	buf_reader_init(&rd, bytes, len);
+	if (buf_get_u8(&rd) != LAYOUT_VERSION)
+		return SG_BAD_BLOB;
+	n = buf_get_varint(&rd);
+	for (uint64_t i = 0; i < n && !rd.is_bad; i++)
+		(void)buf_get_bytes(&rd, (size_t)buf_get_varint(&rd));
+	(void)buf_get_bytes(&rd, (size_t)buf_get_varint(&rd));
+	if (rd.is_bad)
+		return SG_BAD_BLOB;
+	again = rd;
+	err = membership_layout_defs(&rd, arena, ret_defs, ret_n);
+	if (err == SG_OK)
+		err = membership_layout_read(
+			&again, *ret_defs, *ret_n, ret_layout);
+	return err;
+}
+
+enum sg_err
+snapshot_membership(const void *bytes, size_t len,
+	const struct membership_layout *layout,
+	const struct segmentation_def *defs, size_t ndefs,
+	struct membership *ms, bool *ret_is_gone)
+{
+	struct buf_reader rd;
+	struct head head;
+	uint64_t n;
+
+	buf_reader_init(&rd, bytes, len);
+	if (buf_get_u8(&rd) != CODEC_VERSION)
+		return SG_BAD_BLOB;
+	(void)buf_get_u32(&rd);
+	read_head(&rd, &head);
+	*ret_is_gone = head.is_gone;
+	n = buf_get_varint(&rd);
+	for (uint64_t i = 0; i < n && !rd.is_bad; i++)
+		(void)buf_get_varint(&rd);
+	return rd.is_bad ? SG_BAD_BLOB
+			 : membership_decode(&rd, layout, defs, ndefs, ms);
+}
+
 static const struct snapshot_layout *
 find_layout(const struct snapshot_layout *layouts, size_t n, uint32_t hash)
 {
@@ -161,16 +241,16 @@ find_layout(const struct snapshot_layout *layouts, size_t n, uint32_t hash)
 }
 
 static void
-read_gone(const struct snapshot_layout *layout, struct buf_reader *rd,
+take_head(const struct snapshot_layout *layout, const struct head *head,
 	struct account *acct)
 {
-	uint64_t input;
+	uint64_t input = head->gone_input;
 
-	acct->is_gone = (buf_get_u8(rd) & FLAG_GONE) != 0;
+	acct->touched_ms = head->touched_ms;
+	acct->is_gone = head->is_gone;
 	if (!acct->is_gone)
 		return;
-	input = buf_get_varint(rd);
-	acct->gone_ms = buf_get_zigzag(rd);
+	acct->gone_ms = head->gone_ms;
 	if (layout != NULL && input < layout->ninputs &&
 		layout->inputs[input] >= 0)
 		input = (uint64_t)layout->inputs[input];
@@ -183,11 +263,11 @@ read_parts(const struct program *prog, const struct snapshot_layout *layout,
 {
 	struct account_overrides *overrides = NULL;
 	struct features *features = NULL;
+	struct head head;
 	enum sg_err err;
 
-	(void)buf_get_varint(rd); /* group */
-	read_gone(layout, rd, acct);
-	acct->touched_ms = buf_get_zigzag(rd);
+	read_head(rd, &head);
+	take_head(layout, &head, acct);
 	err = read_applied(prog, layout, rd, acct);
 	if (err == SG_OK)
 		err = membership_decode(rd,

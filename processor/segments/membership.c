@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "segmentd/arena.h"
 #include "segmentd/segments.h"
 
 #define NAME_BYTES_MAX 256
@@ -209,6 +210,62 @@ membership_layout_read(struct buf_reader *rd,
 		return err;
 	}
 	*ret_layout = layout;
+	return SG_OK;
+}
+
+static enum sg_err
+def_read(struct buf_reader *rd, struct arena *arena,
+	struct segmentation_def *def)
+{
+	const uint8_t *name;
+	const char **names;
+	size_t len;
+	uint64_t n;
+
+	if (!read_name(rd, &name, &len))
+		return SG_BAD_BLOB;
+	def->name = arena_copy(arena, name, len);
+	n = buf_get_varint(rd);
+	if (rd->is_bad || n > SEGMENTS_MAX)
+		return SG_BAD_BLOB;
+	names = arena_array(arena, (size_t)n + 1, sizeof(*names));
+	if (def->name == NULL || names == NULL)
+		return SG_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!read_name(rd, &name, &len))
+			return SG_BAD_BLOB;
+		names[i] = arena_copy(arena, name, len);
+		if (names[i] == NULL)
+			return SG_NOMEM;
+	}
+	def->segments = names;
+	def->nsegments = (size_t)n;
+	/* Kinds are not stored; nothing else has the one segment "in". */
+	if (n == 1 && strcmp(names[0], "in") == 0)
+		def->kind = SEGMENTATION_TAG;
+	return SG_OK;
+}
+
+enum sg_err
+membership_layout_defs(struct buf_reader *rd, struct arena *arena,
+	struct segmentation_def **ret_defs, size_t *ret_n)
+{
+	uint64_t n = buf_get_varint(rd);
+	struct segmentation_def *defs;
+	enum sg_err err = SG_OK;
+
+	if (rd->is_bad || n > SEGMENTATIONS_MAX)
+		return SG_BAD_BLOB;
+	defs = arena_array(arena, (size_t)n + 1, sizeof(*defs));
+	if (defs == NULL)
+		return SG_NOMEM;
+	memset(defs, 0, ((size_t)n + 1) * sizeof(*defs));
+	for (size_t i = 0; i < n && err == SG_OK; i++)
+		err = def_read(rd, arena, &defs[i]);
+	if (err != SG_OK)
+		return err;
+	*ret_defs = defs;
+	*ret_n = (size_t)n;
 	return SG_OK;
 }
 
