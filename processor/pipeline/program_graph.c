@@ -177,13 +177,15 @@ walk_node(struct walk *w, struct node node, struct program_deps *deps)
 {
 	struct program *prog = w->b->prog;
 
+	if (w->is_circle)
+		return;
 	for (size_t i = 0; i < w->depth; i++) {
 		if (is_same(w->path[i], node)) {
 			note_circle(w, i, node);
 			return;
 		}
 	}
-	if (w->is_circle || is_seen(w, node))
+	if (is_seen(w, node))
 		return;
 	if (w->depth == DEPTH_MAX) {
 		conf_diag_at(w->b->diags, node_text(prog, node), 0, 0, false,

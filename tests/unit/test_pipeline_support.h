@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "../../processor/pipeline/program.h"
+#include "../../processor/pipeline/group.h"
 
 /* An account's number, text and time; the inputs of most tests. */
 #define SUPPORT_SCHEMA                                                         \
@@ -69,6 +69,62 @@ must_make(const char *yaml, struct made *made)
 {
 	if (make_program(yaml, made) != SG_OK)
 		fail_msg("%s", buf_cstr(&made->text));
+}
+
+/* A group without a store, driven by hand. */
+struct driven {
+	struct toolbox box;
+	struct group *group;
+	int64_t offsets[INPUTS_MAX];
+};
+
+static inline void
+drive_begin(const struct program *prog, struct driven *d)
+{
+	memset(d, 0, sizeof(*d));
+	assert_int_equal(toolbox_init(&d->box, prog), SG_OK);
+	assert_int_equal(group_create(&d->box, 0, &d->group), SG_OK);
+}
+
+static inline void
+drive_end(struct driven *d)
+{
+	group_destroy(d->group);
+	toolbox_fini(&d->box);
+}
+
+/* Fold one event, given as JSON, at the group's clock. */
+static inline void
+drive_fold(struct driven *d, uint32_t input, const char *json)
+{
+	const struct program *prog = d->box.prog;
+	struct sg_fault why = {.err = SG_OK};
+	struct record rec = {.input = input,
+		.offset = d->offsets[input]++,
+		.kafka_ms = -1,
+		.writer = prog->inputs[input].schema};
+	struct group_event ge;
+	struct account *acct;
+	struct buf bytes;
+	enum sg_err err;
+
+	buf_init(&bytes, 1 << 16);
+	err = program_encode(prog, input, json, strlen(json), &bytes, &why);
+	if (err != SG_OK)
+		fail_msg("%s: %s", json, why.text);
+	rec.value = bytes.bytes;
+	rec.value_len = bytes.len;
+	arena_reset(&d->box.batch);
+	err = group_read(&d->box, &rec, &ge, &why);
+	if (err != SG_OK)
+		fail_msg("%s: %s", json, why.text);
+	acct = group_account(d->group, &ge.ev);
+	assert_non_null(acct);
+	err = group_fold(d->group, acct, &ge, d->group->clock_ms, 0);
+	assert_int_equal(err, SG_OK);
+	err = group_decide_touched(d->group, d->group->clock_ms, 0);
+	assert_int_equal(err, SG_OK);
+	buf_fini(&bytes);
 }
 
 struct random {

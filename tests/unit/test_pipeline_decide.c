@@ -1,0 +1,242 @@
+/*
+ * What is evaluated when: rules whose inputs changed, rules whose time has
+ * come, readers of what moved, and nothing else. The decider's counter of
+ * evaluated expressions tells.
+ */
+#include "test_pipeline_support.h"
+
+#include "segmentd/hash.h"
+
+#define HOUR_MS INT64_C(3600000)
+#define START_MS INT64_C(1772359200000) /* 2026-03-01T10:00:00Z */
+
+#define INPUTS                                                                 \
+	"topics: {overrides: \"\"}\n"                                          \
+	"inputs:\n"                                                            \
+	"  a: {topic: a, key: account, time: at, features: {n: {last: n}, "    \
+	"c: {count: 2h}, seen: {latest: at}}}\n"                               \
+	"  b: {topic: b, key: account, time: at, id: s, features: {n: {last: " \
+	"n}}}\n"
+
+static void
+event(struct driven *d, uint32_t input, const char *account, int64_t at_ms,
+	int n, const char *s)
+{
+	char json[256];
+
+	(void)snprintf(json, sizeof(json),
+		"{\"account\":\"%s\",\"at\":%lld,\"n\":%d,\"s\":\"%s\"}",
+		account, (long long)at_ms, n, s);
+	assert_int_equal(group_advance(d->group, at_ms, 0), SG_OK);
+	drive_fold(d, input, json);
+}
+
+static uint64_t
+evaluated(struct driven *d)
+{
+	return decider_take_evaluated(d->box.decider);
+}
+
+static void
+only_rules_whose_inputs_changed_are_evaluated(void **state)
+{
+	static const char yaml[] = INPUTS "segmentations:\n"
+					  "  t: {enter: a.n > 100}\n"
+					  "  u: {enter: b.n > 100}\n"
+					  "  both: {enter: a.n + b.n > 1000}\n"
+					  "  quiet: {enter: has(b.n)}\n";
+	struct driven d;
+	struct made made;
+
+	(void)state;
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	event(&d, 0, "7", START_MS, 1, "x");
+	/* A new account: everything, once. */
+	assert_int_equal(evaluated(&d), 4);
+	event(&d, 0, "7", START_MS + 1, 2, "x");
+	assert_int_equal(evaluated(&d), 2); /* t, both */
+	event(&d, 1, "7", START_MS + 2, 1, "e1");
+	assert_int_equal(d.box.changes.n, 1); /* quiet */
+	assert_true(evaluated(&d) >= 3);      /* u, both, quiet */
+	event(&d, 1, "7", START_MS + 3, 2, "e2");
+	/* quiet is in: whether to leave is asked of enter, as no exit is
+	 * given. */
+	assert_int_equal(evaluated(&d), 3);
+	/* A repeat changes nothing, and asks nothing. */
+	event(&d, 1, "7", START_MS + 4, 3, "e2");
+	assert_int_equal(evaluated(&d), 0);
+	/* An event that is older than what is known changes no feature. */
+	event(&d, 1, "7", START_MS + 1, 9, "e3");
+	assert_int_equal(evaluated(&d), 0);
+	/* Another account has rules of its own to answer. */
+	event(&d, 1, "8", START_MS + 5, 1, "e1");
+	assert_true(evaluated(&d) >= 4);
+	assert_int_equal(d.box.changes.n, 2);
+	drive_end(&d);
+	unmake_program(&made);
+}
+
+static void
+a_variable_is_evaluated_once_a_decision(void **state)
+{
+	static const char yaml[] =
+		INPUTS "variables: {x: a.n * 2, y: variables.x + variables.x}\n"
+		       "segmentations:\n"
+		       "  t: {enter: variables.x > 100 && variables.x > 200}\n"
+		       "  u: {enter: variables.y + variables.x > 1000}\n"
+		       "  v: {enter: variables.y > 1000}\n";
+	struct driven d;
+	struct made made;
+
+	(void)state;
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	for (int i = 0; i < 3; i++) {
+		event(&d, 0, "7", START_MS + i, i, "x");
+		assert_int_equal(evaluated(&d), 5); /* x, y, t, u, v */
+	}
+	drive_end(&d);
+	unmake_program(&made);
+}
+
+static void
+what_is_not_needed_is_not_evaluated(void **state)
+{
+	static const char yaml[] = INPUTS
+		"variables: {x: a.n * 2}\n"
+		"segmentations:\n"
+		"  lazy: {enter: a.n > 100 && variables.x > 5}\n"
+		"  first: {segments: [{name: p, when: a.n >= 0}, {name: q, "
+		"when: variables.x > 5}, {name: r}]}\n";
+	struct driven d;
+	struct made made;
+
+	(void)state;
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	event(&d, 0, "7", START_MS, 1, "x");
+	(void)evaluated(&d);
+	event(&d, 0, "7", START_MS + 1, 2, "x");
+	assert_int_equal(evaluated(&d), 2); /* lazy, first.p */
+	drive_end(&d);
+	unmake_program(&made);
+}
+
+static void
+readers_of_a_segment_are_evaluated_when_it_moves(void **state)
+{
+	static const char yaml[] =
+		INPUTS "segmentations:\n"
+		       "  t: {enter: a.n > 10}\n"
+		       "  reader: {enter: segment.t == \"in\" && b.n > 5}\n"
+		       "  other: {enter: b.n > 100}\n";
+	struct driven d;
+	struct made made;
+
+	(void)state;
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	event(&d, 0, "7", START_MS, 1, "x");
+	event(&d, 1, "7", START_MS, 9, "x");
+	(void)evaluated(&d);
+	event(&d, 0, "7", START_MS + 1, 2, "x");
+	assert_int_equal(evaluated(&d), 1); /* t stays: nobody else is asked */
+	event(&d, 0, "7", START_MS + 2, 11, "x");
+	assert_int_equal(d.box.changes.n, 2);
+	assert_string_equal(d.box.changes.items[0].segmentation, "t");
+	assert_string_equal(d.box.changes.items[1].segmentation, "reader");
+	drive_end(&d);
+	unmake_program(&made);
+}
+
+static void
+a_timer_evaluates_the_rule_it_is_for(void **state)
+{
+	static const char yaml[] =
+		INPUTS "segmentations:\n"
+		       "  counted: {enter: a.c >= 2}\n"
+		       "  silent: {enter: now - a.seen >= hours(5)}\n"
+		       "  still: {enter: a.n > 10}\n";
+	struct driven d;
+	struct made made;
+
+	(void)state;
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	event(&d, 0, "7", START_MS, 1, "x");
+	event(&d, 0, "8", START_MS, 1, "x");
+	(void)evaluated(&d);
+	/* The tile leaves both windows: one rule each, and no change. */
+	assert_int_equal(
+		group_advance(d.group, START_MS + 3 * HOUR_MS, 0), SG_OK);
+	assert_int_equal(evaluated(&d), 2);
+	assert_int_equal(d.box.changes.n, 0);
+	/* Nothing is due, nothing is asked. */
+	assert_int_equal(
+		group_advance(d.group, START_MS + 5 * HOUR_MS - 1, 0), SG_OK);
+	assert_int_equal(evaluated(&d), 0);
+	assert_int_equal(
+		group_advance(d.group, START_MS + 5 * HOUR_MS, 0), SG_OK);
+	assert_int_equal(d.box.changes.n, 2);
+	/* An account that cannot change by itself has no timer. */
+	assert_null(accounts_first_due(&d.group->accounts));
+	drive_end(&d);
+	unmake_program(&made);
+}
+
+static void
+change_ids_depend_on_account_and_version_alone(void **state)
+{
+	static const char yaml[] =
+		INPUTS "segmentations: {t: {enter: a.n > 10}}\n";
+	static const char other[] =
+		INPUTS "segmentations: {u: {enter: b.n > 10}}\n";
+	static const char group[] = "group: another\n" INPUTS
+				    "segmentations: {t: {enter: a.n > 10}}\n";
+	char ids[3][3][33];
+	const char *const texts[] = {yaml, other, group};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct driven d;
+		struct made made;
+
+		must_make(texts[i], &made);
+		drive_begin(made.program, &d);
+		event(&d, i == 1, "7", START_MS + (int64_t)i, 11, "x");
+		event(&d, i == 1, "8", START_MS + 10, 12, "x");
+		event(&d, i == 1, "7", START_MS + 20, 1, "y");
+		assert_int_equal(d.box.changes.n, 3);
+		for (size_t k = 0; k < 3; k++)
+			memcpy(ids[i][k], d.box.changes.items[k].change_id, 33);
+		drive_end(&d);
+		unmake_program(&made);
+	}
+	assert_string_equal(ids[0][0], ids[1][0]);
+	assert_string_equal(ids[0][2], ids[1][2]);
+	assert_string_not_equal(ids[0][0], ids[0][1]);
+	assert_string_not_equal(ids[0][0], ids[0][2]);
+	/* Another group is another publisher. */
+	assert_string_not_equal(ids[0][0], ids[2][0]);
+	for (size_t k = 0; k < 32; k++)
+		assert_non_null(strchr("0123456789abcdef", ids[0][0][k]));
+	assert_int_equal(ids[0][0][32], '\0');
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_rules_whose_inputs_changed_are_evaluated),
+		cmocka_unit_test(a_variable_is_evaluated_once_a_decision),
+		cmocka_unit_test(what_is_not_needed_is_not_evaluated),
+		cmocka_unit_test(
+			readers_of_a_segment_are_evaluated_when_it_moves),
+		cmocka_unit_test(a_timer_evaluates_the_rule_it_is_for),
+		cmocka_unit_test(
+			change_ids_depend_on_account_and_version_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
