@@ -5,14 +5,16 @@ import csv
 import io
 import json
 import os
+import re
 import stat
+import subprocess
 
 import pytest
 import yaml
 
 from support.company import DAY_MS, Company, now_ms
-from support.process import wait_until
-from support.segmentd import ROOT, command
+from support.process import Process, free_port, wait_until
+from support.segmentd import BINARY, ROOT, command
 
 GOLDEN = ROOT / "tests/golden"
 SCHEMA = GOLDEN / "warn/account.avsc"
@@ -463,3 +465,71 @@ def test_plan_without_redis_says_so(rules):
     done = command("plan", rules("new", config))
     assert done.returncode == 69
     assert done.stdout == "" and done.stderr
+
+
+# --- the README -------------------------------------------------------------
+
+def chapter(title):
+    """The fenced blocks of a chapter of the README: [(language, text)]."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    (body,) = re.findall(rf"^## {title}\n(.*?)^## ", text, re.M | re.S)
+    return re.findall(r"^```(\w*)\n(.*?)^```", body, re.M | re.S)
+
+
+def test_the_analysts_ten_minutes_are_as_told(
+        kafka, redis, tmp_path, unique):
+    """Every file and every command of the chapter, in its order."""
+    schema, history, rules, scenario, first, later, shown = [
+        text for _, text in chapter("The analyst's ten minutes")]
+    kafka.create_topics({f"{unique}.accounts": 2})
+    # The servers of the test, and names of its own.
+    for told, ours in {
+            "localhost:9092": kafka.bootstrap,
+            "redis://localhost:6379/0": redis.url,
+            "customer.accounts": f"{unique}.accounts",
+            "version: 1": f"version: 1\ngroup: {unique}\n"
+                          f"http: {{listen: 127.0.0.1:{free_port()}}}\n"
+                          f"topics: {{changes: {unique}.changes, "
+                          f"current: {unique}.current, renewals: "
+                          f"{unique}.renewals, rejects: {unique}.rejects, "
+                          f"overrides: {unique}.overrides}}"}.items():
+        assert told in rules
+        rules = rules.replace(told, ours)
+    for name, text in {"account.avsc": schema, "history.csv": history,
+                       "rules.yaml": rules,
+                       "rules.test.yaml": scenario}.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "segmentd").symlink_to(BINARY)
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    daemons = []
+
+    def run(line):
+        if line.startswith("segmentd run"):
+            daemons.append(Process(line.split("#")[0].split(),
+                                   tmp_path / "log", env=env, cwd=tmp_path))
+            return None
+        return subprocess.run(line, shell=True, cwd=tmp_path, env=env,
+                              capture_output=True, text=True, timeout=60)
+
+    client = redis.client()
+    try:
+        for line in first.splitlines():
+            done = run(line)
+            assert done is None or done.returncode == 0, (line, done)
+        wait_until(lambda: client.scard("segd:seg:silent:in") == 3
+                   and client.scard("segd:seg:touch:low") == 2, "all are in")
+        for line in later.splitlines():
+            done = run(line)
+            moves = "--compare" in line or "plan" in line
+            assert done.returncode == (1 if moves else 0), (line, done)
+            if "plan" in line:
+                assert done.stdout == shown
+            if line.startswith("mv"):
+                assert daemons.pop().stop() == 0
+                run("segmentd run -c rules.yaml")
+                wait_until(lambda: client.sismember(
+                    "segd:seg:touch:high", "bolt"), "bolt has moved")
+        assert "touch: high since" in done.stdout
+    finally:
+        for daemon in daemons:
+            daemon.kill9()
