@@ -311,7 +311,10 @@ def test_a_wrong_command_line_is_refused(place, options):
 
 def on_terminal(command, env, columns, seconds):
     """What it writes to a terminal of that width, until it has ended."""
-    pid, fd = pty.fork()
+    try:
+        pid, fd = pty.fork()
+    except OSError as error:  # a bare root without /dev/pts
+        pytest.skip(f"no terminal to try: {error}")
     if pid == 0:
         os.execve(command[0], command, env)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
