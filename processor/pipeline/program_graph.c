@@ -122,8 +122,14 @@ walk_prog(
 		case SLOT_SEGMENT:
 			node.kind = NODE_SEGMENTATION;
 			break;
-		case SLOT_RENEWAL_DATE:
 		case SLOT_RENEWAL_DAYS:
+			/* Another zone is another today, whether or not the
+			 * window moves. */
+			walk_prog(w, program->renewal_tz_prog, deps);
+			node.kind = NODE_SEGMENTATION;
+			node.index = (uint32_t)program->renewal;
+			break;
+		case SLOT_RENEWAL_DATE:
 		case SLOT_RENEWAL_WINDOW:
 			node.kind = NODE_SEGMENTATION;
 			node.index = (uint32_t)program->renewal;

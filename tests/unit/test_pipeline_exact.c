@@ -15,14 +15,15 @@
 #define STEP_MS (5 * MINUTE_MS)
 #define START_MS INT64_C(1772359200000) /* 2026-03-01T10:00:00Z */
 #define NACCOUNTS 3
-#define ROUNDS 100
+#define ROUNDS 200
 
 static const char features[] =
 	"{c2h: {count: 2h}, c5h: {count: 5h}, c20h: {count: 20h}, "
 	"c3d: {count: 3d}, sum: {sum: n, window: 4h}, max: {max: n, window: "
 	"3h}, users: {distinct: s, window: 3h}, last: {last: n}, seen: "
 	"{latest: at}, first: {first: at}, silent: {days_since: true}, "
-	"streak: {streak: true}, rate: {rate: 5h}, trend: {trend: 2h}}";
+	"streak: {streak: true}, rate: {rate: 5h}, trend: {trend: 2h}, "
+	"all: {collect: s, keep: [n, at], max: 3, remove_when: n == 3}}";
 
 /* --- made-up rules ------------------------------------------------------ */
 
@@ -41,7 +42,7 @@ put_atom(struct random *rnd, int nsegments, struct buf *out)
 	static const char *const compare[] = {">=", "<", "==", ">", "!="};
 	const char *in = pick(rnd, 2) == 0 ? "a" : "b";
 
-	switch (pick(rnd, nsegments > 0 ? 18 : 16)) {
+	switch (pick(rnd, nsegments > 0 ? 21 : 19)) {
 	case 0:
 	case 1:
 	case 2:
@@ -95,6 +96,19 @@ put_atom(struct random *rnd, int nsegments, struct buf *out)
 			pick(rnd, 3));
 		break;
 	case 16:
+		buf_printf(out, "%s.all.exists(e, e.at + hours(%d) > now)", in,
+			pick(rnd, 30));
+		break;
+	case 17:
+		buf_printf(out, "size(%s.all) >= %d", in, pick(rnd, 4));
+		break;
+	case 18:
+		buf_printf(out,
+			"%s.all.filter(e, now - e.at >= hours(%d))"
+			".map(e, e.n).sum() > %d",
+			in, pick(rnd, 9), pick(rnd, 9));
+		break;
+	case 19:
 		buf_printf(out, "segment.s%d %s \"in\"", pick(rnd, nsegments),
 			pick(rnd, 2) == 0 ? "==" : "!=");
 		break;
@@ -184,8 +198,11 @@ put_config(struct random *rnd, struct buf *out)
 	buf_put_str(out, "segmentations:\n");
 	for (int i = 0; i < 5; i++)
 		put_segmentation(rnd, i, out);
-	buf_printf(out, "renewal: {date: 'a.%s + days(%d)', windows: [2, 1]}\n",
+	buf_printf(out, "renewal:\n  date: a.%s + days(%d)\n  windows: [2]\n",
 		pick(rnd, 2) == 0 ? "seen" : "first", 1 + pick(rnd, 5));
+	if (pick(rnd, 2) == 0)
+		buf_put_str(out, "  timezone: 'a.last == 1 ? "
+				 "\"Asia/Kathmandu\" : \"Etc/GMT+9\"'\n");
 }
 
 /* --- two ways through time ---------------------------------------------- */
@@ -237,18 +254,23 @@ make_event(struct random *rnd, int64_t now_ms, char *json, size_t cap)
 {
 	int64_t at_ms = now_ms;
 
-	/* Some come late; the inputs are not in step. */
+	/* Some come late, some clocks are ahead; the inputs are not in step. */
 	if (pick(rnd, 4) == 0)
 		at_ms -= STEP_MS * pick(rnd, 60);
+	else if (pick(rnd, 8) == 0)
+		at_ms += STEP_MS * pick(rnd, 60);
 	(void)snprintf(json, cap,
 		"{\"account\":\"%d\",\"at\":%" PRId64 ",\"n\":%s,\"s\":\"%s\"}",
 		pick(rnd, NACCOUNTS), at_ms,
 		pick(rnd, 5) == 0   ? "null"
 		: pick(rnd, 2) == 0 ? "1"
+		: pick(rnd, 4) == 0 ? "3"
 				    : "7",
 		pick(rnd, 60) == 0  ? "gone"
 		: pick(rnd, 2) == 0 ? "u1"
-				    : "u2");
+		: pick(rnd, 2) == 0 ? "u2"
+		: pick(rnd, 2) == 0 ? "u3"
+				    : "u4");
 }
 
 static void
