@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import subprocess
 
@@ -525,11 +526,11 @@ def test_the_analysts_ten_minutes_are_as_told(
             if "plan" in line:
                 assert done.stdout == shown
             if line.startswith("mv"):
-                assert daemons.pop().stop() == 0
-                run("segmentd run -c rules.yaml")
+                daemons[0].send(signal.SIGHUP)
                 wait_until(lambda: client.sismember(
                     "segd:seg:touch:high", "bolt"), "bolt has moved")
         assert "touch: high since" in done.stdout
+        assert daemons.pop().stop() == 0
     finally:
         for daemon in daemons:
             daemon.kill9()
