@@ -28,6 +28,9 @@ def example(name, kafka, redis, listen="127.0.0.1:0"):
     config["redis"]["url"] = redis.url
     config["http"] = {"listen": listen}
     config["instance"] = "test"
+    # Committed offsets carry the group's clock: a topic that two runs of one
+    # group share would hand it on.
+    config["topics"]["overrides"] = f"{name}.overrides"
     for part in config["inputs"].values():
         part["schema"] = str((path.parent / part["schema"]).resolve())
     return config
