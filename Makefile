@@ -131,7 +131,7 @@ unit: $(UNIT_BINS) ## unit tests (cmocka)
 
 scenarios: $(BIN) ## behaviour told in tests/scenarios/*.yaml
 	$(Q)$(BIN) test $(sort $(wildcard tests/scenarios/*.yaml) \
-		$(wildcard config/*/*.test.yaml))
+		$(wildcard config/examples/*.test.yaml))
 
 integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
 	$(Q)tests/kafka/fetch

@@ -245,6 +245,17 @@ copy_time(struct arena *arena, int64_t ms, bool *is_full)
 	return copy(arena, text, is_full);
 }
 
+static bool
+has_name(const struct test_pair *pairs, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (pairs[i].name != NULL && strcmp(pairs[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Clauses may read the same: one decision has one value of it. */
 static void
 copy_reasons(const struct change *change, struct arena *arena, bool *is_full,
 	struct test_change *dest)
@@ -269,10 +280,14 @@ copy_reasons(const struct change *change, struct arena *arena, bool *is_full,
 	for (size_t i = 0; i < change->nreasons && pairs != NULL; i++) {
 		const struct change_reason *reason = &change->reasons[i];
 
-		for (size_t k = 0; k < reason->nvalues; k++)
+		for (size_t k = 0; k < reason->nvalues; k++) {
+			if (has_name(pairs, dest->nvalues,
+				    reason->values[k].name))
+				continue;
 			pairs[dest->nvalues++] = (struct test_pair){
 				copy(arena, reason->values[k].name, is_full),
 				copy(arena, reason->values[k].value, is_full)};
+		}
 	}
 	dest->values = pairs;
 }
