@@ -18,7 +18,8 @@
 #define NACCOUNTS 3
 
 static const char made_up_features[] =
-	"{c2h: {count: 2h}, c5h: {count: 5h}, c20h: {count: 20h}, "
+	"{ever: {count: all}, c2h: {count: 2h}, c5h: {count: 5h}, c20h: "
+	"{count: 20h}, "
 	"c3d: {count: 3d}, sum: {sum: n, window: 4h}, max: {max: n, window: "
 	"3h}, users: {distinct: s, window: 3h}, last: {last: n}, seen: "
 	"{latest: at}, first: {first: at}, silent: {days_since: true}, "
@@ -38,7 +39,7 @@ static inline void
 put_atom(struct random *rnd, int nsegments, struct buf *out)
 {
 	static const char *const counts[] = {"a.c2h", "b.c2h", "a.c5h",
-		"b.c20h", "a.c3d", "a.users", "a.c2h + b.c5h", "b.users"};
+		"b.c20h", "a.ever", "a.users", "a.c2h + b.c5h", "b.users"};
 	static const char *const compare[] = {">=", "<", "==", ">", "!="};
 	const char *in = pick(rnd, 2) == 0 ? "a" : "b";
 
