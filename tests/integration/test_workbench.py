@@ -428,7 +428,10 @@ def test_plan_by_the_event_clock(company, redis, segmentd, tmp_path):
     company.send_accounts(company.account_record("acme", 1.0, at=past))
     daemon.start()
     client = redis.client()
+    # One topic may be read before the other.
     wait_until(lambda: company.view(client, "acme").get("segment.touch"), "in")
+    wait_until(lambda: company.view(client, "acme").get("usage.logins_14d")
+               == "2", "both logins")
     daemon.stop()
     new = copy.deepcopy(daemon.config)
     new["segmentations"]["busy"]["enter"] = "usage.logins_14d >= 2"
