@@ -78,6 +78,8 @@ build_overrides(struct build *b)
 				"the name or topic is that of the input of "
 				"overrides");
 	}
+	/* From here on it goes with the program, also half-built. */
+	prog->overrides = (int32_t)prog->ninputs++;
 	in->name = "overrides";
 	in->topic = topic->s;
 	err = decode_schemas_add(prog->schemas, "override.v1.avsc",
@@ -88,10 +90,7 @@ build_overrides(struct build *b)
 			DECODE_AUTO, &in->reader, &why);
 	if (err == SG_OK)
 		err = bind_all(in, &why);
-	if (err != SG_OK)
-		return err;
-	prog->overrides = (int32_t)prog->ninputs++;
-	return SG_OK;
+	return err;
 }
 
 /* --- events ------------------------------------------------------------- */

@@ -45,6 +45,17 @@ build_printf(struct build *b, const char *fmt, ...)
 	return NULL;
 }
 
+void
+build_fault(struct build *b, const struct conf_text *text, enum sg_err err,
+	const struct sg_fault *why)
+{
+	if (err == SG_NOMEM)
+		b->err = SG_NOMEM;
+	else
+		conf_diag_at(b->diags, text, 0, 0, false, NULL, "%s",
+			why->text[0] == '\0' ? sg_err_text(err) : why->text);
+}
+
 struct cel_prog *
 build_compile(struct build *b, struct cel_env *env,
 	const struct conf_text *text, const struct type *want)
@@ -58,6 +69,10 @@ build_compile(struct build *b, struct cel_env *env,
 	err = cel_compile(env, text->s, text->len, want, &diags, &prog);
 	if (err == SG_OK)
 		return prog;
+	if (err == SG_NOMEM) {
+		b->err = SG_NOMEM;
+		return NULL;
+	}
 	for (size_t i = 0; i < diags.n; i++) {
 		const struct cel_diag *diag = &diags.items[i];
 
@@ -95,16 +110,14 @@ build_schemas(struct build *b)
 		err = decode_schemas_add_path(
 			b->prog->schemas, folder->s, -1, NULL, &why);
 		if (err != SG_OK)
-			conf_diag_at(b->diags, folder, 0, 0, false, NULL, "%s",
-				why.text);
+			build_fault(b, folder, err, &why);
 	}
 	for (size_t i = 0; i < conf->nschema_ids; i++) {
 		err = decode_schemas_add_path(b->prog->schemas,
 			conf->schema_ids[i].path.s, conf->schema_ids[i].id,
 			NULL, &why);
 		if (err != SG_OK)
-			conf_diag_at(b->diags, &conf->schema_ids[i].path, 0, 0,
-				false, NULL, "%s", why.text);
+			build_fault(b, &conf->schema_ids[i].path, err, &why);
 	}
 	return SG_OK;
 }
@@ -263,11 +276,15 @@ build_all(struct build *b)
 		err = build_inputs(b);
 	/* Without features the names in rules are unknown: their mistakes
 	 * would be noise. */
+	if (err == SG_OK)
+		err = b->err;
 	if (err != SG_OK || prog->features == NULL)
 		return err == SG_OK ? SG_BAD_CONFIG : err;
 	err = build_rules(b);
 	if (err == SG_OK)
 		err = build_graph(b);
+	if (b->err != SG_OK)
+		err = b->err;
 	if (err == SG_OK && conf_diags_errors(b->diags) > 0)
 		err = SG_BAD_CONFIG;
 	if (err == SG_OK)

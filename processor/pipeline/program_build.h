@@ -8,12 +8,20 @@ struct build {
 	struct program *prog;
 	const char *const *schemas; /* texts by input; NULL: the files */
 	struct conf_diags *diags;
+	enum sg_err err; /* SG_OK, or SG_NOMEM: then what was noted may be
+			    half of the truth */
 };
 
 /* A formatted text in the program's arena; NULL when out of memory. */
 char *
 build_printf(struct build *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Note that a function of another module failed, at `text`, unless it was for
+ * want of memory. */
+void
+build_fault(struct build *b, const struct conf_text *text, enum sg_err err,
+	const struct sg_fault *why);
 
 /* Compile a scalar of the configuration; NULL with the mistakes noted. */
 struct cel_prog *

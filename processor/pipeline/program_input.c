@@ -101,14 +101,15 @@ bind_slots(struct build *b, struct program_input *in,
 		const char *path = in->paths[slots[i]];
 		struct sg_fault why = {.err = SG_OK};
 		const struct type *type;
+		enum sg_err err;
 		uint32_t slot;
 
 		if (in->event_slot[slots[i]] >= 0)
 			continue;
-		if (decode_reader_bind(in->reader, path, strlen(path), &slot,
-			    &type, &why) != SG_OK) {
-			conf_diag_at(b->diags, text, 0, 0, false, NULL, "%s",
-				why.text);
+		err = decode_reader_bind(
+			in->reader, path, strlen(path), &slot, &type, &why);
+		if (err != SG_OK) {
+			build_fault(b, text, err, &why);
 			return SG_BAD_CONFIG;
 		}
 		in->event_slot[slots[i]] = (int32_t)slot;
@@ -165,15 +166,17 @@ bind_path(struct build *b, struct program_input *in,
 	const struct type **ret_type)
 {
 	struct sg_fault why = {.err = SG_OK};
+	enum sg_err err;
 	uint32_t slot;
 
 	*ret_slot = -1;
 	*ret_type = NULL;
 	if (text->s == NULL)
 		return true;
-	if (decode_reader_bind(in->reader, text->s, text->len, &slot, ret_type,
-		    &why) != SG_OK) {
-		conf_diag_at(b->diags, text, 0, 0, false, NULL, "%s", why.text);
+	err = decode_reader_bind(
+		in->reader, text->s, text->len, &slot, ret_type, &why);
+	if (err != SG_OK) {
+		build_fault(b, text, err, &why);
 		return false;
 	}
 	*ret_slot = (int32_t)slot;
@@ -189,8 +192,10 @@ bind_keep(struct build *b, struct program_input *in,
 	if (cf->nkeep == 0)
 		return true;
 	keep = arena_array(&b->prog->arena, cf->nkeep, sizeof(*keep));
-	if (keep == NULL)
+	if (keep == NULL) {
+		b->err = SG_NOMEM;
 		return false;
+	}
 	for (size_t i = 0; i < cf->nkeep; i++) {
 		const char *dot = strrchr(cf->keep[i].s, '.');
 		int32_t slot;
@@ -229,8 +234,10 @@ feature_fill(struct build *b, struct program_input *in, uint32_t input,
 		feature_kind_name(cf->kind), (long long)cf->window_ms,
 		text_or(&cf->field, ""), text_or(&cf->where, ""),
 		text_or(&cf->closed_when, ""), text_or(&cf->remove_when, ""));
-	if (def->name == NULL || def->identity == NULL)
+	if (def->name == NULL || def->identity == NULL) {
+		b->err = SG_NOMEM;
 		return false;
+	}
 	if (!bind_path(b, in, &cf->field, &def->slot, &def->type))
 		return false;
 	if (cf->field.s != NULL) {

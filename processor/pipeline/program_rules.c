@@ -21,13 +21,20 @@ declare(struct build *b, enum slot_kind kind, uint32_t index, const char *name,
 {
 	struct program *prog = b->prog;
 	struct program_slot *slot = &prog->slots[prog->nslots];
+	enum sg_err err;
 
-	if (prog->nslots == SLOTS_MAX || name == NULL || type == NULL)
+	if (name == NULL || type == NULL) {
+		b->err = SG_NOMEM;
+		return false;
+	}
+	if (prog->nslots == SLOTS_MAX)
 		return false;
 	*slot = (struct program_slot){
 		.kind = kind, .index = index, .name = name, .type = type};
-	if (cel_env_declare(prog->env, name, type, (uint32_t)prog->nslots) !=
-		SG_OK)
+	err = cel_env_declare(prog->env, name, type, (uint32_t)prog->nslots);
+	if (err == SG_NOMEM)
+		b->err = SG_NOMEM;
+	if (err != SG_OK)
 		return false;
 	prog->nslots++;
 	return true;
