@@ -127,26 +127,70 @@ name_check(struct walk *walk, const struct conf_text *text, enum name_kind kind)
 	return true;
 }
 
+/* Bytes of a name at `at`; 0: none. */
+static size_t
+path_name(const char *at, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && (is_letter(at[n]) || at[n] == '_' ||
+				  (n > 0 && is_digit(at[n]))))
+		n++;
+	return n;
+}
+
+/* Bytes of `[7]`, `["key"]` or `['key']`; 0: it is neither. */
+static size_t
+path_bracket(const char *at, size_t len)
+{
+	size_t n = 1;
+
+	if (len < 3 || at[0] != '[')
+		return 0;
+	if (at[1] == '"' || at[1] == '\'') {
+		const char *close = memchr(at + 2, at[1], len - 2);
+
+		n = close == NULL ? len : (size_t)(close - at) + 1;
+	} else {
+		while (n < len && is_digit(at[n]))
+			n++;
+		if (n == 1)
+			return 0;
+	}
+	return n < len && at[n] == ']' ? n + 1 : 0;
+}
+
+/* The form alone; whether there is such a field, decode/ knows. */
+static bool
+is_path(const char *at, size_t len)
+{
+	size_t n;
+
+	if (len > PATH_MAX_LEN)
+		return false;
+	if (len > 0 && at[0] == '@') {
+		at++;
+		len--;
+	}
+	n = path_name(at, len);
+	while (n > 0 && n < len) {
+		at += n;
+		len -= n;
+		n = at[0] == '.' ? path_name(at + 1, len - 1)
+				 : path_bracket(at, len);
+		n += at[0] == '.' && n > 0;
+	}
+	return n > 0;
+}
+
 bool
 path_check(struct walk *walk, const struct conf_text *text)
 {
-	bool at_start = true;
-	size_t i;
-
-	for (i = 0; i < text->len && i <= PATH_MAX_LEN; i++) {
-		char c = text->s[i];
-
-		if (at_start ? !is_letter(c) && c != '_'
-			     : !is_letter(c) && c != '_' && c != '.' &&
-					!is_digit(c))
-			break;
-		at_start = c == '.';
-	}
-	if (i == text->len && !at_start)
+	if (is_path(text->s, text->len))
 		return true;
 	conf_diag_at(walk->diags, text, 0, 0, false,
 		"names of the schema with dots between, such as "
-		"`plan.seats`",
+		"`plan.seats`; also `items[0]`, `traits[\"tier\"]`",
 		"not the path of a field");
 	return false;
 }

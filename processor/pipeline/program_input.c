@@ -184,6 +184,43 @@ bind_path(struct build *b, struct program_input *in,
 }
 
 static bool
+is_name_byte(char c)
+{
+	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9');
+}
+
+/*
+ * What an expression calls a kept field: the last name of its path, so that
+ * `plan.seats` is seats, `traits["tier"]` tier, and `items[0]` items. NULL
+ * when out of memory.
+ */
+static const char *
+field_name(struct build *b, const struct conf_text *path)
+{
+	const char *best = path->s;
+	size_t best_len = path->len, i = 0;
+	char *copy;
+
+	while (i < path->len) {
+		const char *at = path->s + i;
+		size_t n = 0;
+
+		while (i + n < path->len && is_name_byte(at[n]))
+			n++;
+		if (n > 0 && (at[0] < '0' || at[0] > '9')) {
+			best = at;
+			best_len = n;
+		}
+		i += n > 0 ? n : 1;
+	}
+	copy = arena_copy(&b->prog->arena, best, best_len);
+	if (copy == NULL)
+		b->err = SG_NOMEM;
+	return copy;
+}
+
+static bool
 bind_keep(struct build *b, struct program_input *in,
 	const struct conf_feature *cf, struct feature_def *def)
 {
@@ -197,10 +234,11 @@ bind_keep(struct build *b, struct program_input *in,
 		return false;
 	}
 	for (size_t i = 0; i < cf->nkeep; i++) {
-		const char *dot = strrchr(cf->keep[i].s, '.');
 		int32_t slot;
 
-		keep[i].name = dot == NULL ? cf->keep[i].s : dot + 1;
+		keep[i].name = field_name(b, &cf->keep[i]);
+		if (keep[i].name == NULL)
+			return false;
 		if (!bind_path(b, in, &cf->keep[i], &slot, &keep[i].type))
 			return false;
 		keep[i].slot = (uint32_t)slot;
@@ -220,8 +258,6 @@ static bool
 feature_fill(struct build *b, struct program_input *in, uint32_t input,
 	const struct conf_feature *cf, struct feature_def *def)
 {
-	const char *dot;
-
 	*def = (struct feature_def){
 		.input = input,
 		.kind = cf->kind,
@@ -241,8 +277,9 @@ feature_fill(struct build *b, struct program_input *in, uint32_t input,
 	if (!bind_path(b, in, &cf->field, &def->slot, &def->type))
 		return false;
 	if (cf->field.s != NULL) {
-		dot = strrchr(cf->field.s, '.');
-		def->key_name = dot == NULL ? cf->field.s : dot + 1;
+		def->key_name = field_name(b, &cf->field);
+		if (def->key_name == NULL)
+			return false;
 	}
 	def->filter = filter_number(b, in, &cf->where);
 	def->closed_filter = filter_number(b, in, &cf->closed_when);
