@@ -14,7 +14,6 @@ struct reading {
 	struct rows *rows;
 	uint64_t seq[INPUTS_MAX];
 	uint64_t bytes_before; /* of the files read so far */
-	uint64_t bytes_total;
 };
 
 struct record

@@ -243,12 +243,10 @@ make_room(struct worker *w, size_t n)
 		return SG_OK;
 	free(w->events);
 	free(w->accounts);
-	free(w->outcomes);
 	w->batch_cap = 0;
 	w->events = calloc(cap, sizeof(*w->events));
 	w->accounts = calloc(cap, sizeof(struct account *));
-	w->outcomes = calloc(cap, sizeof(*w->outcomes));
-	if (w->events == NULL || w->accounts == NULL || w->outcomes == NULL)
+	if (w->events == NULL || w->accounts == NULL)
 		return SG_NOMEM;
 	w->batch_cap = cap;
 	return SG_OK;
@@ -266,14 +264,12 @@ read_all(struct worker *w, const struct ingest_batch *batch)
 		enum sg_err err;
 
 		w->accounts[i] = NULL;
-		w->outcomes[i] = SG_OK;
 		metric_add(w->metrics.consumed[rec->input], 1);
 		metric_add(
 			w->metrics.consumed_bytes[rec->input], rec->value_len);
 		if (group == NULL || rec->offset < group->fold[rec->input])
 			continue;
 		err = group_read(&w->box, rec, &w->events[i], &why);
-		w->outcomes[i] = err;
 		if (err == SG_OK) {
 			w->accounts[i] = group_account(group, &w->events[i].ev);
 			if (w->accounts[i] == NULL)

@@ -515,6 +515,5 @@ worker_destroy(struct worker *w)
 	free(w->parts);
 	free(w->events);
 	free(w->accounts);
-	free(w->outcomes);
 	free(w);
 }

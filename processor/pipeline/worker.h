@@ -129,7 +129,6 @@ struct worker {
 	struct worker_metrics metrics;
 	struct group_event *events; /* of a batch, beside its records */
 	struct account **accounts;
-	enum sg_err *outcomes;
 	size_t batch_cap;
 	enum sg_err err; /* how it ended */
 	struct sg_fault fault;
