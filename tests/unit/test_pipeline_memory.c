@@ -4,79 +4,13 @@
  * nothing leaks. (Under AddressSanitizer, which has an allocator of its own,
  * none fails.)
  */
+#include "../support/failing_alloc.h"
 #include "test_pipeline_rules.h"
 
 #include <unistd.h>
 
 #include "../../processor/cli/test_file.h"
 #include "segmentd/hash.h"
-
-/* --- an allocator that fails -------------------------------------------- */
-
-#if !defined(__SANITIZE_ADDRESS__) && defined(__GLIBC__)
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ASAN 1
-#endif
-#endif
-#ifndef HAS_ASAN
-#define CAN_FAIL 1
-#endif
-#endif
-
-#ifdef CAN_FAIL
-static long fail_at; /* the nth allocation from now fails; 0: none */
-static long pieces;  /* that are held */
-
-extern void *
-__libc_malloc(size_t size);
-extern void *
-__libc_calloc(size_t n, size_t size);
-extern void *
-__libc_realloc(void *piece, size_t size);
-extern void
-__libc_free(void *piece);
-
-static int
-fails(void)
-{
-	return fail_at > 0 && --fail_at == 0;
-}
-
-void *
-malloc(size_t size)
-{
-	void *piece = fails() ? NULL : __libc_malloc(size);
-
-	pieces += piece != NULL;
-	return piece;
-}
-
-void *
-calloc(size_t n, size_t size)
-{
-	void *piece = fails() ? NULL : __libc_calloc(n, size);
-
-	pieces += piece != NULL;
-	return piece;
-}
-
-void *
-realloc(void *old, size_t size)
-{
-	void *piece = fails() ? NULL : __libc_realloc(old, size);
-
-	pieces += old == NULL && piece != NULL;
-	return piece;
-}
-
-void
-free(void *piece)
-{
-	pieces -= piece != NULL;
-	__libc_free(piece);
-}
-#endif
 
 /* --- what is done ------------------------------------------------------- */
 
