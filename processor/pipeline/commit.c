@@ -411,12 +411,14 @@ flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
 	return err;
 }
 
-/* Memory is what Kafka has committed: nothing is folded above G, and there is
- * a G (a store that knew more than Kafka would be refused at a take-over). */
+/* Memory is what Kafka has committed: nothing is folded above G, no change
+ * waits for K (which waits while another group of the worker catches up), and
+ * there is a G (a store that knew more than Kafka would be refused at a
+ * take-over). */
 static bool
 is_at_boundary(const struct worker *w, const struct group *group)
 {
-	return group->is_in_kafka &&
+	return group->is_in_kafka && group->nchanged == 0 &&
 	       memcmp(group->fold, group->committed,
 		       w->prog->ninputs * sizeof(int64_t)) == 0;
 }
