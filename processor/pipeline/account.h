@@ -57,6 +57,7 @@ struct account {
 	bool is_ripe;	    /* changed: to be written without waiting */
 	bool is_view_old;   /* written by another configuration */
 	bool is_due_fired;  /* the timer in the store's index has passed */
+	bool is_due_known;  /* evaluated since it was loaded: AT_NEVER is so */
 
 	/* Tables behind the struct, sized by the program. */
 	int64_t *applied;    /* by input: next offset to fold */

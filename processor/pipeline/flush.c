@@ -215,7 +215,8 @@ queue_write(struct group *group, struct account *acct, int16_t window_was)
 /*
  * The index may be early (a timer that finds nothing to do is harmless), never
  * late: so it is written when the timer comes sooner, or when what is there
- * has passed.
+ * has passed. An account that was loaded and not evaluated, because what came
+ * was a repeat, has no timer of its own to tell: what is there stays.
  */
 static void
 due_write(struct group *group, struct account *acct)
@@ -226,6 +227,8 @@ due_write(struct group *group, struct account *acct)
 			acct->is_due_fired;
 
 	acct->is_due_fired = false;
+	if (acct->due_ms == AT_NEVER && !acct->is_due_known)
+		return;
 	if (!is_stale || acct->due_ms == acct->stored_due_ms)
 		return;
 	store_add_due(group->store, acct->id, acct->due_ms);

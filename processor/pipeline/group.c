@@ -286,6 +286,7 @@ group_decide(struct group *group, struct account *acct, int64_t now_ms,
 			acct->is_changed = true;
 		}
 	}
+	acct->is_due_known = true;
 	return accounts_arm(&group->accounts, acct, due_ms);
 }
 

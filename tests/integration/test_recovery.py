@@ -1,4 +1,5 @@
-"""What is left when segmentd comes back."""
+"""What is left when segmentd comes back: after a kill in the midst of catching
+up, and after repeats."""
 
 import pytest
 from support.company import Company
@@ -38,3 +39,26 @@ def test_redis_gets_no_change_before_kafka_has_it(company, redis, segmentd):
     daemon.kill9()
     assert [c["to"] for c in company.changes("near")
             if c["segmentation"] == "touch"] == ["mid", "low"]
+
+
+def test_a_repeat_leaves_the_timer_alone(company, redis, segmentd):
+    """It brings the account into the cache, and is no reason to evaluate it:
+    what Redis says of its timer stays."""
+    company.config["segmentations"]["silent"] = {
+        "enter": 'now - usage.last_seen >= duration("1h")'}
+    client = redis.client()
+    daemon = segmentd(company.config)
+    daemon.start()
+    company.send_usage(company.usage_record("acme", event_id="e1"))
+    due = [f"{company.name}:p{n}:due" for n in range(2)]
+    wait_until(lambda: sum(client.zcard(key) for key in due) == 1,
+               "the timer is there")
+    before = [client.zrange(key, 0, -1, withscores=True) for key in due]
+    daemon.stop()
+    daemon.start()
+    company.send_usage(company.usage_record("acme", event_id="e1"))
+    wait_until(lambda: daemon.metric("segmentd_repeated_total") == 1,
+               "the repeat is counted")
+    daemon.stop()  # writes what is dirty
+    assert [client.zrange(key, 0, -1, withscores=True)
+            for key in due] == before
