@@ -37,8 +37,12 @@ def wait_until(condition, what, timeout=30.0, pause=0.05):
         time.sleep(pause)
 
 
-def _die_with_parent():
+def _as_from_a_terminal():
+    """Die with the test; and heed signals that whoever runs the tests in the
+    background (a shell's &, nohup) has had ignored."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class Process:
@@ -52,7 +56,7 @@ class Process:
             self.popen = subprocess.Popen(
                 self.argv, stdout=out, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, env=env, cwd=cwd,
-                preexec_fn=_die_with_parent)
+                preexec_fn=_as_from_a_terminal)
 
     @property
     def pid(self):
