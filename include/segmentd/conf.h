@@ -219,7 +219,8 @@ conf_diags_print(
  * Read a file (or, conf_parse(), a text under that name).
  *
  * ${NAME} in a scalar outside expressions is replaced by the environment
- * variable; a missing one is a mistake; $${ stands for ${. `--set path=value`
+ * variable, ${file:PATH} by the content of a file without the end of its last
+ * line; a missing one is a mistake; $${ stands for ${. `--set path=value`
  * of the command line comes as `sets`: the options of tbl/options.def and
  * kafka.PROPERTY can be set.
  *

@@ -15,7 +15,7 @@ doc_file_read(const char *path, struct buf *bytes)
 	FILE *file = fopen(path, "rb");
 
 	if (file == NULL)
-		return SG_IO;
+		return errno == ENOMEM ? SG_NOMEM : SG_IO;
 	while (bytes->len <= DOC_SIZE_MAX) {
 		uint8_t *room = buf_reserve(bytes, READ_BYTES);
 		size_t n;

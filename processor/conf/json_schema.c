@@ -12,7 +12,7 @@
 
 #include "segmentd/buf.h"
 
-#define ENV "\\\\$\\\\{[A-Za-z_][A-Za-z0-9_]*\\\\}"
+#define ENV "\\\\$\\\\{([A-Za-z_][A-Za-z0-9_]*|file:[^}]+)\\\\}"
 
 static const char definitions[] =
 	"\"name\": {\"type\": \"string\", \"maxLength\": 64,\n"
@@ -208,7 +208,7 @@ put_choices(struct buf *out, const char *choices)
 	}
 }
 
-/* A value, or a ${NAME} in its place. */
+/* A value, or a ${NAME} or ${file:PATH} in its place. */
 static void
 put_form(struct buf *out, const struct conf_option *row)
 {

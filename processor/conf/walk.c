@@ -1,10 +1,12 @@
 #include "walk.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "doc_bytes.h"
 #include "segmentd/buf.h"
 #include "segmentd/civil.h"
 #include "segmentd/utf8.h"
@@ -12,6 +14,7 @@
 #define MESSAGE_MAX 512
 #define ENV_TEXT_MAX 65536 /* bytes of a text after replacing */
 #define ENV_NAME_MAX 256
+#define FILE_MARK "file:"
 /* Above ENV_TEXT_MAX and one more value, hence never reached: a buffer that
  * failed had no memory. */
 #define ENV_BUF_MAX ((size_t)1 << 30)
@@ -139,7 +142,22 @@ walk_key(struct walk *walk, const struct doc_node *node,
 	return text_keep(walk, &node->key, ret_text);
 }
 
-/* --- ${NAME} ------------------------------------------------------------ */
+/* --- ${NAME}, ${file:PATH} ---------------------------------------------- */
+
+/* A mistake about the reference whose inside stands at text[at, at + len). */
+__attribute__((format(printf, 6, 7))) static void
+reference_fault(struct walk *walk, const struct conf_text *text, size_t at,
+	size_t len, const char *hint, const char *fmt, ...)
+{
+	char message[MESSAGE_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(message, sizeof(message), fmt, args);
+	va_end(args);
+	conf_diag_at(walk->diags, text, (uint32_t)at - 2, (uint32_t)len + 3,
+		false, hint, "%s", message);
+}
 
 static bool
 is_env_name(const char *name, size_t len)
@@ -157,34 +175,103 @@ is_env_name(const char *name, size_t len)
 	return true;
 }
 
-/* The value of the variable whose name stands at text[at, at + len). */
-static const char *
-env_value(
-	struct walk *walk, const struct conf_text *text, size_t at, size_t len)
+/* Append the variable whose name stands at text[at, at + len). */
+static bool
+put_variable(struct walk *walk, const struct conf_text *text, size_t at,
+	size_t len, struct buf *out)
 {
 	char name[ENV_NAME_MAX];
 	const char *value;
 
 	if (!is_env_name(text->s + at, len)) {
-		conf_diag_at(walk->diags, text, (uint32_t)at - 2,
-			(uint32_t)len + 3, false, "write $${ for a plain ${",
+		reference_fault(walk, text, at, len, "write $${ for a plain ${",
 			"not the name of an environment variable");
-		return NULL;
+		return false;
 	}
 	memcpy(name, text->s + at, len);
 	name[len] = '\0';
 	value = getenv(name);
 	if (value == NULL) {
-		conf_diag_at(walk->diags, text, (uint32_t)at - 2,
-			(uint32_t)len + 3, false, NULL,
+		reference_fault(walk, text, at, len, NULL,
 			"the environment variable %s is not set", name);
-	} else if (!utf8_is_valid(value, strlen(value))) {
-		conf_diag_at(walk->diags, text, (uint32_t)at - 2,
-			(uint32_t)len + 3, false, NULL,
-			"the environment variable %s is not UTF-8", name);
-		value = NULL;
+		return false;
 	}
-	return value;
+	if (!utf8_is_valid(value, strlen(value))) {
+		reference_fault(walk, text, at, len, NULL,
+			"the environment variable %s is not UTF-8", name);
+		return false;
+	}
+	buf_put_str(out, value);
+	return true;
+}
+
+/* A file holds a line: its end is no part of the value. */
+static size_t
+value_len(const struct buf *file)
+{
+	size_t len = file->len;
+
+	if (len > 0 && file->bytes[len - 1] == '\n')
+		len--;
+	if (len > 0 && file->bytes[len - 1] == '\r')
+		len--;
+	return len;
+}
+
+/* Read the file that the reference at text[at, at + len) names. */
+static bool
+load_file(struct walk *walk, const struct conf_text *text, size_t at,
+	size_t len, const char *path, struct buf *file)
+{
+	enum sg_err err = doc_file_read(path, file);
+	int number = errno;
+	const char *bytes = buf_cstr(file);
+
+	if (err == SG_NOMEM || file->is_failed)
+		walk->err = SG_NOMEM;
+	else if (err != SG_OK)
+		reference_fault(walk, text, at, len, NULL,
+			"the file %.200s cannot be read: %s", path,
+			strerror(number));
+	else if (file->len > ENV_TEXT_MAX)
+		reference_fault(walk, text, at, len, NULL,
+			"the file %.200s is larger than 64 KiB", path);
+	else if (strlen(bytes) != file->len || !utf8_is_valid(bytes, file->len))
+		reference_fault(walk, text, at, len, NULL,
+			"the file %.200s is not UTF-8 text", path);
+	else
+		return true;
+	return false;
+}
+
+/* Append the content of the file whose path stands at text[at, at + len). */
+static bool
+put_file(struct walk *walk, const struct conf_text *text, size_t at, size_t len,
+	struct buf *out)
+{
+	size_t skip = strlen(FILE_MARK);
+	struct conf_text path = {.len = len - skip};
+	struct buf file;
+	bool is_good;
+
+	if (path.len == 0) {
+		reference_fault(walk, text, at, len, NULL,
+			"a path comes after `${file:`");
+		return false;
+	}
+	path.s = arena_copy(walk->arena, text->s + at + skip, path.len);
+	if (path.s == NULL)
+		walk->err = SG_NOMEM;
+	if (path.s == NULL || !walk_resolve(walk, &path))
+		return false;
+	buf_init(&file, DOC_FILE_MAX);
+	is_good = load_file(walk, text, at, len, path.s, &file);
+	if (is_good)
+		buf_put(out, file.bytes, value_len(&file));
+	if (file.bytes != NULL)
+		explicit_bzero(file.bytes, file.cap);
+	buf_fini(&file);
+	return is_good;
 }
 
 /* Goes no further than what makes `out` too long, which the caller reports. */
@@ -196,7 +283,8 @@ env_replace(struct walk *walk, const struct conf_text *text, struct buf *out)
 
 	while (at < text->len && out->len <= ENV_TEXT_MAX) {
 		const char *s = text->s + at;
-		const char *close, *value;
+		const char *close;
+		size_t len;
 
 		if (strncmp(s, "$${", 3) == 0) {
 			buf_put_str(out, "${");
@@ -214,12 +302,12 @@ env_replace(struct walk *walk, const struct conf_text *text, struct buf *out)
 				"write $${ for a plain ${", "`${` without `}`");
 			return false;
 		}
-		value = env_value(walk, text, at + 2, (size_t)(close - s) - 2);
-		if (value == NULL)
-			is_good = false;
+		len = (size_t)(close - s) - 2;
+		if (strncmp(s + 2, FILE_MARK, strlen(FILE_MARK)) == 0)
+			is_good &= put_file(walk, text, at + 2, len, out);
 		else
-			buf_put_str(out, value);
-		at += (size_t)(close - s) + 1;
+			is_good &= put_variable(walk, text, at + 2, len, out);
+		at += len + 3;
 	}
 	return is_good;
 }
@@ -246,12 +334,12 @@ walk_env_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 	}
 	if (is_good && out.len > ENV_TEXT_MAX) {
 		walk_fault(walk, node, NULL,
-			"too long with the environment variables put in");
+			"too long with what ${...} stands for put in");
 		is_good = false;
 	}
 	if (is_good && out.len == 0 && !may_be_empty) {
 		walk_fault(walk, node, NULL,
-			"empty with the environment variables put in");
+			"empty with what ${...} stands for put in");
 		is_good = false;
 	}
 	if (is_good) {

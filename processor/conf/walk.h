@@ -45,7 +45,8 @@ walk_is(struct walk *walk, const struct doc_node *node, enum doc_kind kind,
 bool
 walk_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 	struct conf_text *ret_text);
-/* The same with ${NAME} replaced by the environment. */
+/* The same with ${NAME} replaced by the environment, ${file:PATH} by the
+ * content of a file. */
 bool
 walk_env_text(struct walk *walk, const struct doc_node *node, bool may_be_empty,
 	struct conf_text *ret_text);

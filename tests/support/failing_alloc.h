@@ -10,6 +10,7 @@
 #ifndef TESTS_FAILING_ALLOC_H
 #define TESTS_FAILING_ALLOC_H
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -40,7 +41,10 @@ __libc_free(void *piece);
 static int
 fails(void)
 {
-	return fail_at > 0 && --fail_at == 0;
+	if (fail_at <= 0 || --fail_at > 0)
+		return 0;
+	errno = ENOMEM; /* as the real ones do */
+	return 1;
 }
 
 void *

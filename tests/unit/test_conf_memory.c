@@ -21,7 +21,7 @@
 /* A mistake of each sort of reader, secrets, and an environment variable. */
 static const char faulty[] =
 	"redis: {password: x, ulr: y, prefix: '${SEGD_TEST}'}\n"
-	"kafka: {sasl.password: z, group.id: g}\n"
+	"kafka: {sasl.password: z, group.id: g, a: '${file:/dev/null}'}\n"
 	"inputs:\n"
 	"  a:\n"
 	"    topic: 'no spaces'\n"

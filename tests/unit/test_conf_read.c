@@ -303,6 +303,107 @@ the_environment_is_put_in_outside_expressions(void **state)
 	assert_string_equal(conf->kafka[0].value, "one-7");
 }
 
+/* A new file in the folder of temporary ones. */
+static void
+file_of(char path[32], const void *bytes, size_t len)
+{
+	int fd;
+
+	(void)snprintf(path, 32, "%s", "/tmp/segmentd-conf-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes, len), len);
+	assert_int_equal(close(fd), 0);
+}
+
+static void
+a_secret_comes_from_a_file_without_its_last_line_end(void **state)
+{
+	static const struct {
+		const char *name, *holds, *want;
+	} rows[] = {
+		{"a line", "s3cret\n", "s3cret"},
+		{"no line end", "s3cret", "s3cret"},
+		{"of another system", "s3cret\r\n", "s3cret"},
+		{"blanks are part of it", " a b \n", " a b "},
+		{"only the last line end goes", "a\n\n", "a\n"},
+		{"what it holds is not replaced", "${HOME}", "${HOME}"},
+		{"empty", "", ""},
+		{"an empty line", "\n", ""},
+	};
+
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		struct fixture *fix = *state;
+		const struct conf *conf;
+		char path[32], yaml[256];
+
+		file_of(path, rows[i].holds, strlen(rows[i].holds));
+		/* Under /tmp as the folder of the configuration. */
+		(void)snprintf(yaml, sizeof(yaml),
+			"inputs: {i: {topic: i}}\n"
+			"redis: {password: '${file:%s}'}\n"
+			"kafka: {sasl.password: '<${file:%s}>'}\n",
+			path, strrchr(path, '/') + 1);
+		conf_destroy(fix->conf);
+		fix->conf = NULL;
+		assert_int_equal(conf_parse("t", "/tmp", yaml, strlen(yaml),
+					 fix->diags, &fix->conf),
+			SG_OK);
+		(void)unlink(path);
+		no_mistakes(fix);
+		conf = fix->conf;
+		if (strcmp(conf->opt.redis_password.s, rows[i].want) != 0)
+			fail_msg("%s: %s", rows[i].name,
+				conf->opt.redis_password.s);
+		(void)snprintf(yaml, sizeof(yaml), "<%s>", rows[i].want);
+		assert_string_equal(conf->kafka[0].value, yaml);
+	}
+}
+
+static void
+a_file_that_is_no_text_is_refused_and_not_shown(void **state)
+{
+	static char large[65537 + 1];
+	static const struct {
+		const char *name, *bytes;
+		size_t len;
+		const char *want;
+	} rows[] = {
+		{"a zero byte", "s3c\0ret", 7, "is not UTF-8 text"},
+		{"not UTF-8", "s3c\xffret", 7, "is not UTF-8 text"},
+		{"too large", large, sizeof(large) - 1, "larger than 64 KiB"},
+	};
+
+	(void)state;
+	memset(large, 'x', sizeof(large) - 1);
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		struct conf_diags *diags;
+		struct conf *conf = NULL;
+		char path[32], yaml[256];
+		struct buf out;
+
+		file_of(path, rows[i].bytes, rows[i].len);
+		(void)snprintf(yaml, sizeof(yaml),
+			"inputs: {i: {topic: i}}\n"
+			"redis: {password: '${file:%s}'}\n",
+			path);
+		assert_int_equal(conf_diags_create(&diags), SG_OK);
+		assert_int_equal(
+			conf_parse("t", ".", yaml, strlen(yaml), diags, &conf),
+			SG_OK);
+		(void)unlink(path);
+		buf_init(&out, 1 << 16);
+		conf_diags_print(diags, false, &out);
+		assert_int_equal(conf_diags_errors(diags), 1);
+		if (strstr(buf_cstr(&out), rows[i].want) == NULL ||
+			strstr(buf_cstr(&out), "s3c") != NULL)
+			fail_msg("%s: %s", rows[i].name, buf_cstr(&out));
+		buf_fini(&out);
+		conf_destroy(conf);
+		conf_diags_destroy(diags);
+	}
+}
+
 static void
 the_command_line_has_the_last_word(void **state)
 {
@@ -481,6 +582,8 @@ main(void)
 		CASE(what_is_absent_has_its_default),
 		CASE(the_edges_of_a_range_are_in_it),
 		CASE(the_environment_is_put_in_outside_expressions),
+		CASE(a_secret_comes_from_a_file_without_its_last_line_end),
+		CASE(a_file_that_is_no_text_is_refused_and_not_shown),
 		CASE(the_command_line_has_the_last_word),
 		CASE(mistakes_of_the_command_line_are_shown_in_it),
 		CASE(a_file_that_is_not_there_is_named),
