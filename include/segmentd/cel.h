@@ -69,6 +69,15 @@ struct tz;
 void
 cel_env_timezone(struct cel_env *env, const struct tz *tz);
 
+/*
+ * The zone is what a declared name holds when the getter is evaluated; then a
+ * getter without an argument reads that name as if it had been written there.
+ * A zone that is not known is an error of the getter.
+ * Errors: SG_BAD_OPTION: the name was not declared.
+ */
+SG_MUSTCHECK enum sg_err
+cel_env_timezone_name(struct cel_env *env, const char *name);
+
 /* --- compiling ---------------------------------------------------------- */
 
 /* A mistake: where in the source (byte offset and length), what, and a hint
@@ -163,6 +172,10 @@ cel_frame_destroy(struct cel_frame *frame);
 struct cel_result
 cel_eval(const struct cel_prog *prog, struct cel_frame *frame,
 	const struct cel_host *host, int64_t now_ms);
+
+/* Is it the error of a name that was declared but has no value? */
+bool
+cel_is_absent(struct value v);
 
 /* --- explaining --------------------------------------------------------- */
 

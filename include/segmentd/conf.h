@@ -253,6 +253,10 @@ conf_destroy(struct conf *conf);
 void
 conf_require_broker(const struct conf *conf, struct conf_diags *diags);
 
+/* Is it an expression that gives a zone for each account, not a zone's name? */
+bool
+conf_zone_is_expr(const struct conf_text *zone);
+
 /* --- the form of the file ------------------------------------------------ */
 
 /* Every option with its help and default, commented out, as YAML. */

@@ -180,14 +180,13 @@ windows_read(struct walk *walk, const struct doc_node *node,
 	renewal->nwindows = n;
 }
 
-/* The name of a zone, or an expression that gives one: no zone has a dot or a
- * parenthesis in its name, no expression of ours lacks both. */
+/* The name of a zone, or an expression that gives one. */
 static void
 timezone_read(struct walk *walk, const struct doc_node *node,
 	struct conf_text *ret_timezone)
 {
 	if (!walk_env_text(walk, node, false, ret_timezone) ||
-		strpbrk(ret_timezone->s, ".(?\"'") != NULL)
+		conf_zone_is_expr(ret_timezone))
 		return;
 	if (tz_open(ret_timezone->s, ret_timezone->len) == NULL)
 		walk_fault(walk, node,

@@ -427,12 +427,21 @@ check_listen(struct walk *walk, const struct conf_text *listen)
 		"not an address to listen on");
 }
 
+/* No zone has one of these in its name, no expression of ours lacks all. */
+bool
+conf_zone_is_expr(const struct conf_text *zone)
+{
+	return zone->s != NULL && strpbrk(zone->s, ".(?\"'") != NULL;
+}
+
 void
 options_check(struct walk *walk, const struct conf_options *opt)
 {
 	if (opt->timezone.len == 0 ||
-		tz_open(opt->timezone.s, opt->timezone.len) == NULL)
-		fault_at(walk, &opt->timezone, "such as Europe/Berlin or UTC",
+		(!conf_zone_is_expr(&opt->timezone) &&
+			tz_open(opt->timezone.s, opt->timezone.len) == NULL))
+		fault_at(walk, &opt->timezone,
+			"such as Europe/Berlin, or a field: account.timezone",
 			"not a time zone this system knows");
 	if (opt->group.len == 0)
 		fault_at(walk, &opt->group, NULL, "must not be empty");

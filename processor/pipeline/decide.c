@@ -171,6 +171,45 @@ load_segment(struct decider *d, uint32_t i, struct value *ret_value)
 				  : value_string(name, (uint32_t)strlen(name));
 }
 
+/* An account that names no zone has that of all others; one that names a zone
+ * nobody knows has none, and what asks for it fails. */
+static bool
+names_no_zone(struct value v)
+{
+	return v.kind == VALUE_NULL || cel_is_absent(v) ||
+	       (v.kind == VALUE_STRING && v.len == 0);
+}
+
+static void
+load_zone(struct decider *d, struct value *ret_value, int64_t *ret_until)
+{
+	struct cel_result res = decide_eval(d, d->prog->zone_prog);
+
+	*ret_until = res.valid_until_ms;
+	if (names_no_zone(res.value))
+		*ret_value = value_string("UTC", 3);
+	else if (res.value.kind == VALUE_STRING &&
+		 tz_open(res.value.as.s, res.value.len) == NULL)
+		*ret_value = value_error("time zone not known");
+	else
+		*ret_value = keep(d, res.value);
+}
+
+/* The zone of an account, as getters without one take it; NULL: it failed. */
+static const struct tz *
+account_zone(struct decider *d, int64_t *until_ms)
+{
+	struct value name;
+	int64_t name_until;
+
+	if (d->prog->zone_prog == NULL)
+		return d->prog->timezone;
+	decide_load(d, d->prog->zone_slot, d->now_ms, &name, &name_until);
+	if (name_until < *until_ms)
+		*until_ms = name_until;
+	return name.kind == VALUE_STRING ? tz_open(name.as.s, name.len) : NULL;
+}
+
 const struct tz *
 decide_zone(struct decider *d, int64_t *ret_until)
 {
@@ -179,15 +218,15 @@ decide_zone(struct decider *d, int64_t *ret_until)
 	*ret_until = AT_NEVER;
 	if (d->prog->renewal_tz != NULL)
 		return d->prog->renewal_tz;
+	if (d->prog->renewal_tz_prog == NULL)
+		return account_zone(d, ret_until);
 	res = decide_eval(d, d->prog->renewal_tz_prog);
 	*ret_until = res.valid_until_ms;
-	if (res.value.kind == VALUE_STRING) {
-		const struct tz *tz = tz_open(res.value.as.s, res.value.len);
-
-		if (tz != NULL)
-			return tz;
-	}
-	return d->prog->timezone;
+	if (names_no_zone(res.value))
+		return account_zone(d, ret_until);
+	return res.value.kind == VALUE_STRING
+		       ? tz_open(res.value.as.s, res.value.len)
+		       : NULL;
 }
 
 static void
@@ -215,6 +254,10 @@ load_renewal(struct decider *d, enum slot_kind kind, struct value *ret_value,
 		return;
 	}
 	tz = decide_zone(d, ret_until);
+	if (tz == NULL) {
+		*ret_value = value_error("time zone not known");
+		return;
+	}
 	renewal_at(&d->prog->renewal_def, tz, ms->renewal_date_ms, d->now_ms,
 		&state);
 	if (state.days_until_ms < *ret_until)
@@ -237,6 +280,9 @@ load_slot(struct decider *d, uint32_t slot, struct value *ret_value,
 	case SLOT_FEATURE:
 		features_value(d->prog->features, d->acct->features, ps->index,
 			d->now_ms, &d->scratch, ret_value, ret_until);
+		return;
+	case SLOT_ZONE:
+		load_zone(d, ret_value, ret_until);
 		return;
 	case SLOT_VARIABLE:
 		res = decide_eval(d, d->prog->variables[ps->index].prog);
@@ -368,11 +414,17 @@ look_renewal(struct decider *d, const struct program_segmentation *seg,
 	}
 	look.date_ms = value_to_ms(res.value);
 	tz = decide_zone(d, &zone_until);
+	if (zone_until < *until_ms)
+		*until_ms = zone_until;
+	if (tz == NULL) {
+		/* Midnight is nowhere. */
+		d->rule_errors[seg->first_rule]++;
+		look.window = TARGET_HOLD;
+		return look;
+	}
 	renewal_at(&d->prog->renewal_def, tz, look.date_ms, d->now_ms, &state);
 	if (state.window_until_ms < *until_ms)
 		*until_ms = state.window_until_ms;
-	if (zone_until < *until_ms)
-		*until_ms = zone_until;
 	look.window = state.window;
 	return look;
 }
@@ -637,13 +689,17 @@ decide_days_left(struct decider *d, const struct account *acct, int64_t now_ms,
 	int64_t *ret_days)
 {
 	struct renewal_state state;
+	const struct tz *tz;
 	int64_t until_ms;
 
 	if (d->prog->renewal < 0 || !acct->ms->has_renewal)
 		return false;
 	decide_begin(d, acct, now_ms);
-	renewal_at(&d->prog->renewal_def, decide_zone(d, &until_ms),
-		acct->ms->renewal_date_ms, now_ms, &state);
+	tz = decide_zone(d, &until_ms);
+	if (tz == NULL)
+		return false;
+	renewal_at(&d->prog->renewal_def, tz, acct->ms->renewal_date_ms, now_ms,
+		&state);
 	*ret_days = state.days_left;
 	return true;
 }

@@ -101,16 +101,23 @@ explain_renewal(struct explainer *ex, struct explain_clause *ret)
 	const struct cel_prog *prog = ex->prog->renewal_date;
 	struct cel_result res = decide_eval(ex->d, prog);
 	const uint32_t *slots = cel_prog_slots(prog, &ret->nvalues);
+	const char *error = NULL;
+	int64_t zone_until;
 
 	ret->rule = "renewal.date";
 	ret->source = cel_prog_source(prog);
 	ret->valid_until_ms = res.valid_until_ms;
 	ret->result = res.value.kind == VALUE_TIMESTAMP ? EXPLAIN_TRUE
 							: EXPLAIN_FALSE;
-	if (res.value.kind == VALUE_ERROR) {
+	if (res.value.kind == VALUE_ERROR)
+		error = res.value.as.s;
+	else if (res.value.kind == VALUE_TIMESTAMP &&
+		 decide_zone(ex->d, &zone_until) == NULL)
+		error = "time zone not known";
+	if (error != NULL) {
 		ret->result = EXPLAIN_ERROR;
-		ret->error = arena_copy(
-			ex->arena, res.value.as.s, strlen(res.value.as.s));
+		ret->error = arena_copy(ex->arena, error, strlen(error));
+		ex->is_failed = ex->is_failed || ret->error == NULL;
 	}
 	ret->values = values_of(ex, slots, ret->nvalues);
 }

@@ -56,6 +56,7 @@ node_of(const struct draft *dr, uint32_t slot)
 	case SLOT_RENEWAL_WINDOW:
 		return dr->segmentation + (uint32_t)dr->prog->renewal;
 	case SLOT_ACCOUNT:
+	case SLOT_ZONE:
 		break;
 	}
 	return UINT32_MAX; /* the account's id is no input's */
@@ -71,6 +72,44 @@ reads_add(uint32_t *reads, size_t *n, uint32_t node)
 	reads[(*n)++] = node;
 }
 
+/* What a slot leads to; the zone is no node: who asks for it reads what names
+ * it. */
+static void
+reads_add_slot(
+	const struct draft *dr, uint32_t *reads, size_t *n, uint32_t slot)
+{
+	const struct program *prog = dr->prog;
+	uint32_t node = node_of(dr, slot);
+	const uint32_t *slots;
+	size_t nslots;
+
+	if (node != UINT32_MAX)
+		reads_add(reads, n, node);
+	if (prog->slots[slot].kind != SLOT_ZONE)
+		return;
+	slots = cel_prog_slots(prog->zone_prog, &nslots);
+	for (size_t i = 0; i < nslots; i++) {
+		node = node_of(dr, slots[i]);
+		if (node != UINT32_MAX)
+			reads_add(reads, n, node);
+	}
+}
+
+/* How many nodes an expression may lead to, at most. */
+static size_t
+count_reads(const struct program *prog, const struct cel_prog *reader)
+{
+	const uint32_t *slots;
+	size_t n, nzone = 0;
+
+	slots = cel_prog_slots(reader, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (prog->slots[slots[i]].kind == SLOT_ZONE)
+			(void)cel_prog_slots(prog->zone_prog, &nzone);
+	}
+	return n + nzone;
+}
+
 /* Append a node that reads the slots of some expressions (NULL: left out). */
 static void
 add_reader(struct draft *dr, enum graph_kind kind, const char *name,
@@ -82,11 +121,8 @@ add_reader(struct draft *dr, enum graph_kind kind, const char *name,
 
 	*node = (struct graph_node){.kind = kind, .name = name, .detail = ""};
 	for (size_t i = 0; i < nprogs; i++) {
-		size_t n = 0;
-
 		if (progs[i] != NULL)
-			(void)cel_prog_slots(progs[i], &n);
-		total += n;
+			total += count_reads(dr->prog, progs[i]);
 	}
 	reads = arena_array(dr->arena, total + 1, sizeof(*reads));
 	if (reads == NULL) {
@@ -99,12 +135,8 @@ add_reader(struct draft *dr, enum graph_kind kind, const char *name,
 
 		if (progs[i] != NULL)
 			slots = cel_prog_slots(progs[i], &n);
-		for (size_t k = 0; k < n; k++) {
-			uint32_t read = node_of(dr, slots[k]);
-
-			if (read != UINT32_MAX)
-				reads_add(reads, &node->nreads, read);
-		}
+		for (size_t k = 0; k < n; k++)
+			reads_add_slot(dr, reads, &node->nreads, slots[k]);
 	}
 	node->reads = reads;
 	if (nprogs > 0 && progs[0] != NULL)
@@ -172,11 +204,12 @@ add_rules(struct draft *dr, uint32_t i)
 {
 	const struct program *prog = dr->prog;
 	const struct program_segmentation *seg = &prog->segmentations[i];
-	struct cel_prog *const renewal[] = {
-		prog->renewal_date, prog->renewal_tz_prog};
+	struct cel_prog *const renewal[] = {prog->renewal_date,
+		prog->renewal_tz_prog,
+		prog->renewal_tz == NULL ? prog->zone_prog : NULL};
 
 	if (seg->is_renewal) {
-		add_reader(dr, GRAPH_RULE, seg->rule_names[0], renewal, 2);
+		add_reader(dr, GRAPH_RULE, seg->rule_names[0], renewal, 3);
 		return;
 	}
 	for (size_t k = 0; seg->when != NULL && k < seg->nrules; k++)

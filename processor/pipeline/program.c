@@ -262,7 +262,8 @@ build_all(struct build *b)
 	const struct conf_text *zone = &prog->conf->opt.timezone;
 	enum sg_err err;
 
-	prog->timezone = tz_open(zone->s, zone->len);
+	prog->timezone = conf_zone_is_expr(zone) ? tz_open("UTC", 3)
+						 : tz_open(zone->s, zone->len);
 	if (prog->timezone == NULL) {
 		/* conf/ has said so, unless there are no mistakes at all. */
 		if (conf_diags_errors(b->diags) == 0)
@@ -380,6 +381,7 @@ program_destroy(struct program *prog)
 	cel_prog_destroy(prog->renewal_date);
 	cel_prog_destroy(prog->renewal_priority);
 	cel_prog_destroy(prog->renewal_tz_prog);
+	cel_prog_destroy(prog->zone_prog);
 	cel_env_destroy(prog->env);
 	for (size_t i = 0; i < prog->ninputs; i++)
 		input_fini(&prog->inputs[i]);

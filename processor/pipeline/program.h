@@ -26,6 +26,7 @@
 enum slot_kind {
 	SLOT_ACCOUNT, /* account_id */
 	SLOT_FEATURE,
+	SLOT_ZONE, /* timezone, where it is an expression */
 	SLOT_VARIABLE,
 	SLOT_SCORE,
 	SLOT_SEGMENT,
@@ -128,8 +129,14 @@ struct program {
 	struct renewal_names renewal_names;
 	struct cel_prog *renewal_date;
 	struct cel_prog *renewal_priority; /* NULL: none */
-	const struct tz *timezone;	   /* of the configuration */
-	const struct tz *renewal_tz;	   /* NULL: renewal_tz_prog */
+	/* The zone of an account: zone_prog says, else timezone. Where there is
+	 * zone_prog, timezone (UTC) is that of streaks, filters and accounts
+	 * that name none. */
+	const struct tz *timezone;
+	struct cel_prog *zone_prog; /* NULL: timezone is that of all */
+	uint32_t zone_slot;	    /* valid with zone_prog */
+	/* Of the renewal windows; both NULL: as everywhere. */
+	const struct tz *renewal_tz;
 	struct cel_prog *renewal_tz_prog;
 	uint64_t rules_hash;
 	uint64_t layout_hash; /* of the stored form of a state */

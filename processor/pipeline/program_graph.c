@@ -93,6 +93,23 @@ walk_node(struct walk *w, struct node node, struct program_deps *deps);
 
 static void
 walk_prog(
+	struct walk *w, const struct cel_prog *prog, struct program_deps *deps);
+
+/* The zone of renewal windows. */
+static void
+walk_zone(struct walk *w, struct program_deps *deps)
+{
+	const struct program *prog = w->b->prog;
+
+	if (prog->renewal_tz != NULL)
+		return;
+	walk_prog(w, prog->renewal_tz_prog, deps);
+	/* An account for which that has no answer has the one of all else. */
+	walk_prog(w, prog->zone_prog, deps);
+}
+
+static void
+walk_prog(
 	struct walk *w, const struct cel_prog *prog, struct program_deps *deps)
 {
 	const struct program *program = w->b->prog;
@@ -113,6 +130,9 @@ walk_prog(
 			deps->features[slot->index / 64] |=
 				UINT64_C(1) << (slot->index % 64);
 			continue;
+		case SLOT_ZONE:
+			walk_prog(w, program->zone_prog, deps);
+			continue;
 		case SLOT_VARIABLE:
 			node.kind = NODE_VARIABLE;
 			break;
@@ -125,7 +145,7 @@ walk_prog(
 		case SLOT_RENEWAL_DAYS:
 			/* Another zone is another today, whether or not the
 			 * window moves. */
-			walk_prog(w, program->renewal_tz_prog, deps);
+			walk_zone(w, deps);
 			node.kind = NODE_SEGMENTATION;
 			node.index = (uint32_t)program->renewal;
 			break;
@@ -151,7 +171,7 @@ walk_segmentation(struct walk *w, uint32_t i)
 	w->reader = i + 1;
 	if (seg->is_renewal) {
 		walk_prog(w, prog->renewal_date, &seg->deps);
-		walk_prog(w, prog->renewal_tz_prog, &seg->deps);
+		walk_zone(w, &seg->deps);
 	}
 	for (size_t k = 0; seg->when != NULL && k < seg->nrules; k++)
 		walk_prog(w, seg->when[k], &seg->deps);

@@ -7,6 +7,7 @@
  * read each other. That order is found from the texts: a mention of
  * "variables.x" is taken as a read of x.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +70,34 @@ declare_broken(struct build *b)
 	return true;
 }
 
+/* The zone of each account. It may read features only: all else may ask for
+ * the zone. It is compiled before getters know of it, so that its own, if it
+ * has any, are in UTC. */
+static bool
+declare_zone(struct build *b)
+{
+	struct program *prog = b->prog;
+	const struct conf_text *zone = &prog->conf->opt.timezone;
+	uint32_t slot = (uint32_t)prog->nslots;
+	const struct type *want = type_nullable(&prog->arena, &type_string);
+	enum sg_err err;
+
+	if (!conf_zone_is_expr(zone))
+		return true;
+	if (want == NULL) {
+		b->err = SG_NOMEM;
+		return false;
+	}
+	prog->zone_prog = build_compile(b, prog->env, zone, want);
+	if (!declare(b, SLOT_ZONE, 0, "timezone", &type_string))
+		return false;
+	prog->zone_slot = slot;
+	err = cel_env_timezone_name(prog->env, "timezone");
+	assert(err == SG_OK); /* it was declared */
+	(void)err;
+	return true;
+}
+
 static bool
 declare_fixed(struct build *b)
 {
@@ -84,6 +113,7 @@ declare_fixed(struct build *b)
 			feature_type(prog->features, i));
 	if (is_ok && conf_diags_errors(b->diags) > 0)
 		is_ok = declare_broken(b);
+	is_ok = is_ok && declare_zone(b);
 	for (uint32_t i = 0; i < conf->nscores && is_ok; i++)
 		is_ok = declare(b, SLOT_SCORE, i,
 			build_printf(b, "score.%s", conf->scores[i].name.s),
@@ -396,21 +426,21 @@ static void
 build_renewal_zone(struct build *b, const struct conf_text *zone)
 {
 	struct program *prog = b->prog;
+	const struct type *want = type_nullable(&prog->arena, &type_string);
 
-	prog->renewal_tz = prog->timezone;
 	if (zone->s == NULL)
 		return;
+	if (want == NULL) {
+		b->err = SG_NOMEM;
+		return;
+	}
+	if (conf_zone_is_expr(zone)) {
+		prog->renewal_tz_prog = build_compile(b, prog->env, zone, want);
+		return;
+	}
 	prog->renewal_tz = tz_open(zone->s, zone->len);
 	if (prog->renewal_tz != NULL)
 		return;
-	/* Not a zone: then an expression that gives one per account. No zone
-	 * has one of these in its name, no expression of ours lacks all. */
-	if (strpbrk(zone->s, ".(?\"'") != NULL) {
-		prog->renewal_tz_prog =
-			build_compile(b, prog->env, zone, &type_string);
-		return;
-	}
-	prog->renewal_tz = prog->timezone;
 	if (conf_diags_errors(b->diags) > 0)
 		return; /* conf/ has said so */
 	conf_diag_at(b->diags, zone, 0, 0, false,

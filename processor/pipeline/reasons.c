@@ -295,13 +295,17 @@ fill_renewal(struct decider *d, struct account *acct, struct change *change)
 {
 	const struct membership *ms = acct->ms;
 	struct renewal_state state;
+	const struct tz *tz;
 	int64_t until_ms;
 	const char *name;
 
 	if (d->prog->renewal < 0 || !ms->has_renewal)
 		return;
-	renewal_at(&d->prog->renewal_def, decide_zone(d, &until_ms),
-		ms->renewal_date_ms, d->now_ms, &state);
+	tz = decide_zone(d, &until_ms);
+	if (tz == NULL)
+		return; /* days left cannot be told */
+	renewal_at(&d->prog->renewal_def, tz, ms->renewal_date_ms, d->now_ms,
+		&state);
 	name = seat_name(&d->prog->defs[d->prog->renewal],
 		ms->seats[d->prog->renewal].segment);
 	change->renewal.is_set = true;

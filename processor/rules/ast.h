@@ -90,6 +90,7 @@ struct node {
 	bool is_state;	 /* reads a slot or now */
 	bool is_bad;	 /* unknown function: an error when evaluated */
 	bool is_field;	 /* SELECT of a record: index */
+	bool is_local;	 /* a getter in the environment's own zone */
 	uint16_t depth;
 	uint16_t min_local; /* smallest local it reads; UINT16_MAX: none */
 	uint32_t offset;    /* its text in the source */

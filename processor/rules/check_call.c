@@ -304,6 +304,17 @@ check_literal(struct compiler *cc, struct node *node)
 			"%s", v.as.s);
 }
 
+/* A getter that names no zone, where the zone is read like a name. */
+static void
+note_local(struct compiler *cc, struct node *node)
+{
+	if (cc->env->zone_name == NULL || !node->is_method ||
+		strcmp(node->fn->params, "t") != 0)
+		return;
+	node->is_local = true;
+	node->is_state = true;
+}
+
 const struct type *
 check_call(struct compiler *cc, struct node *node)
 {
@@ -324,6 +335,7 @@ check_call(struct compiler *cc, struct node *node)
 	node->fn = find_row(cc, node, &type, &is_named);
 	if (node->fn != NULL) {
 		check_literal(cc, node);
+		note_local(cc, node);
 		return type;
 	}
 	node->is_bad = true;

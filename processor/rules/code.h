@@ -61,7 +61,8 @@
 	OP(comp_test)	  /* c -> ; false: to a; error: result and to b */     \
 	OP(comp_take)	  /* v -> ; go on at a, or result and to b */          \
 	OP(call)	  /* x arguments -> fns[a](...) */                     \
-	OP(call_zone)	  /* v -> fns[a](v) in zones[b] */
+	OP(call_zone)	  /* v -> fns[a](v) in zones[b] */              \
+	OP(call_local)	  /* v zone -> fns[a](v) in the zone it names */
 /* clang-format on */
 
 enum cel_op {

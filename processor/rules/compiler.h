@@ -35,6 +35,7 @@ struct cel_env {
 	uint32_t *table; /* open addressing: index + 1 into names */
 	uint32_t table_size;
 	const struct tz *tz;
+	const char *zone_name; /* of what names the zone instead; NULL */
 	char container[64];
 	struct cel_frame *fold_frame; /* for constants; made when needed */
 };

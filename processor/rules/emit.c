@@ -303,6 +303,19 @@ emit_zone_call(struct compiler *cc, const struct node *node, uint32_t fn)
 	return true;
 }
 
+/* The zone is read like any name: it may differ by account. */
+static void
+emit_local_call(struct compiler *cc, const struct node *node, uint32_t fn)
+{
+	const char *name = cc->env->zone_name;
+	const struct env_name *zone = env_find(cc->env, name, strlen(name));
+
+	emit_node(cc, node->args[0]);
+	(void)emit_op(cc, OP_slot, 0,
+		slot_index(cc, (uint32_t)(zone - cc->env->names)), 0);
+	(void)emit_op(cc, OP_call_local, 1, fn, 0);
+}
+
 static void
 emit_call(struct compiler *cc, const struct node *node)
 {
@@ -313,6 +326,10 @@ emit_call(struct compiler *cc, const struct node *node)
 		return;
 	}
 	fn = (uint32_t)(node->fn - cel_fns);
+	if (node->is_local) {
+		emit_local_call(cc, node, fn);
+		return;
+	}
 	if (node->nargs != 0 && emit_zone_call(cc, node, fn))
 		return;
 	for (uint32_t i = 0; i < node->nargs; i++)

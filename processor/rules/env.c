@@ -53,6 +53,17 @@ cel_env_timezone(struct cel_env *env, const struct tz *tz)
 	env->tz = tz;
 }
 
+enum sg_err
+cel_env_timezone_name(struct cel_env *env, const char *name)
+{
+	const struct env_name *found = env_find(env, name, strlen(name));
+
+	if (found == NULL)
+		return SG_BAD_OPTION;
+	env->zone_name = found->name;
+	return SG_OK;
+}
+
 void
 env_container(struct cel_env *env, const char *name)
 {

@@ -574,6 +574,26 @@ op_call_zone(struct cel_frame *fr, const struct insn *in)
 	call(fr, in, fr->prog->zones[in->b].tz);
 }
 
+/* A duration, which has the same getters, asks for no zone. */
+static void
+op_call_local(struct cel_frame *fr, const struct insn *in)
+{
+	struct value zone = pop(fr);
+	const struct tz *tz = NULL;
+
+	if (fr->sp[-1].kind == VALUE_TIMESTAMP) {
+		if (zone.kind != VALUE_ERROR)
+			tz = cel_zone(zone);
+		if (tz == NULL) {
+			fr->sp[-1] = zone.kind == VALUE_ERROR
+					     ? zone
+					     : value_error(ERR_ZONE);
+			return;
+		}
+	}
+	call(fr, in, tz);
+}
+
 struct value
 frame_run(struct cel_frame *fr, uint32_t start)
 {
@@ -672,6 +692,12 @@ cel_eval(const struct cel_prog *prog, struct cel_frame *frame,
 	result.value = as_wanted(prog, frame_run(frame, 0));
 	result.valid_until_ms = frame->until_ms;
 	return result;
+}
+
+bool
+cel_is_absent(struct value v)
+{
+	return v.kind == VALUE_ERROR && strcmp(v.as.s, ERR_ABSENT) == 0;
 }
 
 static bool

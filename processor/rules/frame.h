@@ -80,6 +80,7 @@ frame_spend(struct cel_frame *frame, uint64_t n)
 #define ERR_COST "the expression costs too much"
 #define ERR_SPACE "the expression needs too much memory"
 #define ERR_OVERLOAD "no such overload"
+#define ERR_ZONE "time zone not known"
 #define ERR_NULL "null where a value is needed"
 
 /* The result holds only until `at_ms`. */

@@ -165,7 +165,7 @@ take_apart(struct cel_frame *frame, const struct value *args, uint32_t nargs,
 		}
 		tz = cel_zone(args[1]);
 		if (tz == NULL) {
-			*ret_error = value_error("time zone not known");
+			*ret_error = value_error(ERR_ZONE);
 			return false;
 		}
 	}

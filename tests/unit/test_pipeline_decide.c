@@ -5,6 +5,7 @@
  */
 #include "test_pipeline_support.h"
 
+#include "../../processor/pipeline/explain.h"
 #include "segmentd/hash.h"
 
 #define HOUR_MS INT64_C(3600000)
@@ -185,6 +186,75 @@ a_timer_evaluates_the_rule_it_is_for(void **state)
 	unmake_program(&made);
 }
 
+/* The clause of a segmentation in what explain tells at `at_ms`. */
+static const struct explain_clause *
+explained(struct driven *d, const char *account, int64_t at_ms, size_t i,
+	struct arena *arena, struct explanation *ret)
+{
+	struct account *acct = accounts_find(&d->group->accounts, account,
+		strlen(account), hash_bytes(account, strlen(account)));
+
+	assert_non_null(acct);
+	assert_int_equal(
+		explain_account(d->group->box->prog, acct, at_ms, arena, ret),
+		SG_OK);
+	return ret->segmentations[i].clauses;
+}
+
+static void
+a_zone_nobody_knows_is_an_error_of_the_rules_that_ask(void **state)
+{
+	static const char yaml[] =
+		"timezone: a.zone\n"
+		"topics: {overrides: \"\"}\n"
+		"inputs: {a: {topic: a, key: account, time: at, features: "
+		"{zone: {last: s}, n: {last: n}}}}\n"
+		"segmentations:\n"
+		"  night: {enter: now.getHours() < 6}\n"
+		"  big: {enter: a.n > 10}\n"
+		"renewal: {date: 'timestamp(\"2026-03-20T00:00:00Z\")', "
+		"windows: [30]}\n";
+	const struct explain_clause *clause;
+	struct explanation explanation;
+	const uint64_t *errors;
+	struct arena arena;
+	struct driven d;
+	struct made made;
+
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	event(&d, 0, "7", START_MS, 11, "Mars/Olympus");
+	assert_int_equal(d.box.changes.n, 1);
+	assert_string_equal(d.box.changes.items[0].segmentation, "big");
+	errors = decider_rule_errors(d.box.decider);
+	assert_int_equal(errors[0], 1); /* night.enter */
+	assert_int_equal(errors[2], 0);
+	assert_int_equal(errors[4], 1); /* renewal.date */
+	clause = explained(&d, "7", START_MS, 0, &arena, &explanation);
+	assert_int_equal(clause->result, EXPLAIN_ERROR);
+	assert_string_equal(clause->error, "time zone not known");
+	assert_string_equal(explanation.segmentations[0].held_by, "error");
+	clause = explained(&d, "7", START_MS, 2, &arena, &explanation);
+	assert_int_equal(clause->result, EXPLAIN_ERROR);
+	assert_string_equal(clause->error, "time zone not known");
+	assert_string_equal(explanation.segmentations[2].held_by, "error");
+	/* 19:00 in Tokyo, in a window; what was known comes too late. */
+	event(&d, 0, "7", START_MS + 1, 11, "Asia/Tokyo");
+	assert_int_equal(d.box.changes.n, 2);
+	assert_string_equal(d.box.changes.items[1].segmentation, "renewal");
+	clause = explained(&d, "7", START_MS + 1, 0, &arena, &explanation);
+	assert_int_equal(clause->result, EXPLAIN_FALSE);
+	assert_null(explanation.segmentations[0].held_by);
+	/* An unknown zone again: where it was, it stays. */
+	event(&d, 0, "7", START_MS + 2, 11, "Nowhere");
+	assert_int_equal(d.box.changes.n, 2);
+	drive_end(&d);
+	unmake_program(&made);
+	arena_fini(&arena);
+}
+
 static void
 change_ids_depend_on_account_and_version_alone(void **state)
 {
@@ -234,6 +304,8 @@ main(void)
 		cmocka_unit_test(
 			readers_of_a_segment_are_evaluated_when_it_moves),
 		cmocka_unit_test(a_timer_evaluates_the_rule_it_is_for),
+		cmocka_unit_test(
+			a_zone_nobody_knows_is_an_error_of_the_rules_that_ask),
 		cmocka_unit_test(
 			change_ids_depend_on_account_and_version_alone),
 	};

@@ -373,6 +373,80 @@ a_program_knows_what_it_reads(void **state)
 	cel_prog_destroy(prog);
 }
 
+/* account.industry is the name of a zone here. */
+static void
+load_zone(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
+	int64_t *ret_valid_until_ms)
+{
+	const char *const *name = ctx;
+
+	(void)now_ms;
+	*ret_valid_until_ms = AT_NEVER;
+	*ret_value = value_absent();
+	if (slot == SLOT_INDUSTRY && *name != NULL)
+		*ret_value = value_string(*name, (uint32_t)strlen(*name));
+}
+
+static void
+a_getter_without_a_zone_reads_it(void **state)
+{
+	static const struct {
+		const char *zone, *source, *want;
+		int64_t until_ms; /* in the hour of now; 0: never */
+		size_t nslots;
+	} rows[] = {
+		{"Asia/Tokyo", "now.getDate()", "29", 10799500, 1},
+		{"Asia/Tokyo", "now.getHours()", "21", 3599500, 1},
+		{"Asia/Kolkata", "now.getHours()", "17", 1799500, 1},
+		{"America/Lima", "now.getHours() == 7", "true", 3599500, 1},
+		{"Mars/Olympus", "now.getHours()", "error: time zone not known",
+			0, 1},
+		{"Mars/Olympus", "now.getHours() == 7 || true", "true", 0, 1},
+		{NULL, "now.getHours()", "error: the name has no value", 0, 1},
+		/* What names its zone, and what has none, does not ask. */
+		{"Mars/Olympus", "now.getHours('Asia/Tokyo')", "21", 3599500,
+			0},
+		{"Mars/Olympus", "duration('3h').getHours()", "3", 0, 0},
+		{"Mars/Olympus", "dyn(duration('3h')).getHours()", "3", 0, 1},
+		/* A constant is one for each account. */
+		{"Asia/Tokyo",
+			"timestamp('2024-12-31T20:00:00Z').getFullYear()",
+			"2025", 0, 1},
+		{"Asia/Tokyo", "dyn(1).getHours()", "error: no such overload",
+			0, 1},
+	};
+	struct fixture *fx = *state;
+	struct buf buf;
+
+	assert_int_equal(
+		cel_env_timezone_name(fx->env, "nobody"), SG_BAD_OPTION);
+	assert_int_equal(
+		cel_env_timezone_name(fx->env, "account.industry"), SG_OK);
+	buf_init(&buf, 1 << 20);
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		const char *zone = rows[i].zone;
+		struct cel_host host = {.load = load_zone, .ctx = &zone};
+		struct cel_prog *prog = fixture_compile(fx, rows[i].source);
+		struct cel_result result =
+			cel_eval(prog, fx->frame, &host, NOW_MS);
+		size_t nslots;
+
+		fixture_text(prog, result.value, &buf);
+		(void)cel_prog_slots(prog, &nslots);
+		if (strcmp(buf_cstr(&buf), rows[i].want) != 0 ||
+			nslots != rows[i].nslots ||
+			result.valid_until_ms !=
+				(rows[i].until_ms == 0
+						? AT_NEVER
+						: NOW_MS + rows[i].until_ms))
+			fail_msg("%s in %s: %s, %zu slots, for %lld ms",
+				rows[i].source, zone, buf_cstr(&buf), nslots,
+				(long long)(result.valid_until_ms - NOW_MS));
+		cel_prog_destroy(prog);
+	}
+	buf_fini(&buf);
+}
+
 #define RULES_TEST(name)                                                       \
 	cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
 
@@ -384,6 +458,7 @@ main(void)
 		RULES_TEST(absent_and_null_values_are_errors_to_read),
 		RULES_TEST(records_are_selected_by_name),
 		RULES_TEST(spans_and_time),
+		RULES_TEST(a_getter_without_a_zone_reads_it),
 		RULES_TEST(lists_as_a_whole),
 		RULES_TEST(texts_count_code_points),
 		RULES_TEST(numbers_keep_to_their_range),
