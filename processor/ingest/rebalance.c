@@ -372,6 +372,7 @@ ingest_pause(struct ingest *in, uint32_t input, int32_t group, bool is_paused)
 {
 	struct consumer_group *grp = consumer_group(in, group);
 	rd_kafka_topic_partition_list_t *list;
+	struct sg_fault why = {.err = SG_OK};
 	uint32_t bit = 1U << input;
 
 	if (grp == NULL || input >= in->ntopics ||
@@ -383,14 +384,18 @@ ingest_pause(struct ingest *in, uint32_t input, int32_t group, bool is_paused)
 		(void)rd_kafka_pause_partitions(in->rk, list);
 		grp->paused |= bit;
 	} else {
-		(void)rd_kafka_resume_partitions(in->rk, list);
-		grp->paused &= ~bit;
-		/* Resuming begins where librdkafka thinks we are, which in
-		 * 2.0 a batch can get wrong. We know better. */
-		if (consumer_seek(in, group, bit, NULL) != SG_OK)
+		/* Resuming begins where librdkafka thinks we were when it
+		 * paused, which a batch can get wrong: it counts the end of a
+		 * partition as a record. We know better, and say so before
+		 * it fetches again: at an offset beyond the end it would stop
+		 * reading the partition. */
+		if (consumer_seek(in, group, bit, &why) != SG_OK)
 			SG_LOG(LOG_WARN, "seek_failed",
 				LOG_STR("topic", in->topics[input]),
-				LOG_INT("partition", group));
+				LOG_INT("partition", group),
+				LOG_STR("why", why.text));
+		(void)rd_kafka_resume_partitions(in->rk, list);
+		grp->paused &= ~bit;
 	}
 	rd_kafka_topic_partition_list_destroy(list);
 }

@@ -15,6 +15,7 @@ ACCOUNT = "konto-\u00e4"
 
 def run(kafka, unique, name):
     kafka.create_topics({f"{unique}-in0": 3, f"{unique}-in1": 3,
+                         f"{unique}-re0": 3, f"{unique}-re1": 3,
                          f"{unique}-two": 2})
     cprogram.run(name, {"KAFKA_BOOTSTRAP": kafka.bootstrap,
                         "KAFKA_UNIQUE": unique})
