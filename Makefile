@@ -14,7 +14,7 @@ VERSION := 0.1.0
 
 # What may be narrowed for a quick build: MODULES="base model rules"
 MODULES ?= base model ingest decode files features rules segments publish \
-	store ops conf pipeline cli
+	store registry ops conf pipeline cli
 
 Q := $(if $(V),,@)
 say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
@@ -24,11 +24,12 @@ say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
 LIBS := rdkafka:2.0.2:librdkafka-dev avro-c:1.11:libavro-dev \
 	hiredis:0.14:libhiredis-dev yaml-0.1:0.2:libyaml-dev \
 	jansson:2.14:libjansson-dev libmicrohttpd:0.9.75:libmicrohttpd-dev \
-	libxxhash:0.8:libxxhash-dev glib-2.0:2.74:libglib2.0-dev
+	libxxhash:0.8:libxxhash-dev glib-2.0:2.74:libglib2.0-dev \
+	libcurl:7.88:libcurl4-openssl-dev
 PKGS := $(foreach l,$(LIBS),$(firstword $(subst :, ,$(l))))
 
 # These do without libraries, or install them first.
-ifneq ($(filter-out help clean packages format demo test check kafka,\
+ifneq ($(filter-out help clean packages format demo test check kafka registry,\
 	$(or $(MAKECMDGOALS),all)),)
 LIBS_MISSING := $(shell tests/support/libs $(LIBS) >&2 || echo yes)
 ifeq ($(LIBS_MISSING),yes)
@@ -73,7 +74,7 @@ C_FILES     = $(shell git ls-files -co --exclude-standard \
 	'*.c' '*.h' '*.def' 2>/dev/null)
 
 .PHONY: all demo test unit integration scenarios check lint format bench kafka \
-	install clean help packages sanitized fuzz conformance
+	install clean help packages sanitized fuzz conformance registry
 
 all: $(BIN) ## build build/segmentd
 
@@ -93,6 +94,9 @@ $(BUILD)/%.o: %.c Makefile
 # It carries these files in itself.
 $(BUILD)/processor/cli/demo_place.o: config/demo/segmentd.yaml \
 	$(wildcard schemas/demo/*.avsc)
+
+$(BUILD)/processor/publish/schema_text.o: schemas/change.v1.avsc \
+	schemas/current.v1.avsc schemas/renewal.v1.avsc
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
 	$(call say,LINK,$@)
@@ -139,6 +143,9 @@ integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
 
 kafka: ## fetch the Kafka broker's jars from Maven Central
 	$(Q)tests/kafka/fetch
+
+registry: ## build a schema registry for the tests (needs go; minutes)
+	$(Q)tests/registry/fetch
 
 check: ## format, tidy, layering, unit tests under ASan and UBSan
 	$(Q)tests/support/packages build check

@@ -114,6 +114,11 @@ struct conf_schema_id {
 
 enum conf_clock { CONF_CLOCK_WALL, CONF_CLOCK_EVENT };
 enum conf_delivery { CONF_EXACTLY_ONCE, CONF_AT_LEAST_ONCE };
+enum conf_framing {
+	CONF_FRAMING_AUTO,
+	CONF_FRAMING_CONFLUENT,
+	CONF_FRAMING_SINGLE_OBJECT
+};
 
 /* Scalar options: one row each in tbl/options.def. */
 struct conf_options {

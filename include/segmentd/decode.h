@@ -23,7 +23,8 @@
  *   other unions                 TYPE_DYN; a record in it is a VALUE_MAP
  * A record that contains itself is TYPE_DYN from there on.
  *
- * Thread: schemas and readers are filled before the workers start. A plan is
+ * Thread: schemas and readers are filled before the workers start; what a
+ * source adds later is added under a lock, at first sight of it. A plan is
  * compiled at first sight of a writer: decode_reader_clone() gives each worker
  * its own reader, so that nothing is locked on the way of an event.
  */
@@ -37,6 +38,7 @@
 #include "segmentd/arena.h"
 #include "segmentd/err.h"
 #include "segmentd/record.h"
+#include "segmentd/schema_key.h"
 #include "segmentd/type.h"
 #include "segmentd/value.h"
 
@@ -70,6 +72,28 @@ SG_MUSTCHECK enum sg_err
 decode_schemas_add_path(struct decode_schemas *schemas, const char *path,
 	int32_t id, int32_t *ret_number, struct sg_fault *why);
 
+/*
+ * Where schemas come from that are not in the set: a registry. find() must not
+ * wait for long. It gives the text (valid for ever), SG_UNKNOWN_SCHEMA when
+ * there is none, or SG_REGISTRY_DOWN when it is not known yet: decode_record()
+ * returns that, and the record is to be tried again.
+ *
+ * Thread: find() is called from any. Set it before the first record.
+ */
+struct decode_source {
+	enum sg_err (*find)(void *ctx, const struct schema_key *key,
+		const char **ret_text, size_t *ret_len, struct sg_fault *why);
+	void *ctx;
+};
+
+void
+decode_schemas_set_source(
+	struct decode_schemas *schemas, const struct decode_source *source);
+
+/* The first id under which a schema was added; -1: it has none. */
+int32_t
+decode_schemas_id(struct decode_schemas *schemas, int32_t number);
+
 /* CRC-64-AVRO of the canonical form: the single-object fingerprint. */
 uint64_t
 decode_schemas_fingerprint(
@@ -83,8 +107,8 @@ decode_schemas_text(const struct decode_schemas *schemas, int32_t number);
 
 enum decode_framing {
 	DECODE_AUTO, /* confluent or single-object, by the first byte */
-	/* 00, 4-byte id; or the same in the header __value_schema_id, and the
-	 * value is bare */
+	/* 00, 4-byte id, or 01, 16-byte GUID; or the same in the header
+	 * __value_schema_id, and the value is bare */
 	DECODE_CONFLUENT,
 	DECODE_SINGLE_OBJECT, /* C3 01, CRC-64-AVRO */
 	DECODE_BARE,	      /* Avro alone, written with the reader's schema */
@@ -95,7 +119,7 @@ struct decode_reader;
 /* A reader for records seen as schema `number`, which must be a record.
  * `schemas` must outlive it. */
 SG_MUSTCHECK enum sg_err
-decode_reader_create(const struct decode_schemas *schemas, int32_t number,
+decode_reader_create(struct decode_schemas *schemas, int32_t number,
 	enum decode_framing framing, struct decode_reader **ret_reader,
 	struct sg_fault *why);
 void
@@ -138,7 +162,7 @@ decode_reader_clone(
  * SG_NOMEM means that the arena is full or the machine is out of memory, so
  * give a batch's arena more than that.
  *
- * Errors: SG_NO_VALUE, SG_BAD_FRAMING, SG_UNKNOWN_SCHEMA,
+ * Errors: SG_NO_VALUE, SG_BAD_FRAMING, SG_UNKNOWN_SCHEMA, SG_REGISTRY_DOWN,
  *         SG_INCOMPATIBLE_SCHEMA, SG_BAD_RECORD, SG_BAD_UTF8, SG_TOO_LARGE,
  *         SG_NOMEM. The fault says at which byte and field; never the data.
  */

@@ -123,6 +123,12 @@ void
 ingest_pause(
 	struct ingest *ingest, uint32_t input, int32_t group, bool is_paused);
 
+/* Stop fetching one input of a group, and forget what came of it from `offset`
+ * on: going on with ingest_pause(..., false) begins there again. */
+void
+ingest_hold(
+	struct ingest *ingest, uint32_t input, int32_t group, int64_t offset);
+
 /* --- positions ---------------------------------------------------------- */
 
 struct ingest_position {

@@ -395,4 +395,16 @@ SG_MUSTCHECK enum sg_err
 pipeline_plan(const struct program *program, const struct plan_opts *opts,
 	struct comparison **ret_comparison, struct sg_fault *why);
 
+/* --- register ----------------------------------------------------------- */
+
+/*
+ * Register the schemas of what is published with the configuration's registry,
+ * where they are not there yet; each() is told of every one. Errors:
+ * SG_BAD_CONFIG (no registry configured, not compatible), SG_REGISTRY_DOWN.
+ */
+SG_MUSTCHECK enum sg_err
+pipeline_register(const struct program *program,
+	void (*each)(void *ctx, const char *subject, int32_t id, bool is_new),
+	void *ctx, struct sg_fault *why);
+
 #endif

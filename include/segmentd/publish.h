@@ -5,8 +5,9 @@
  * delivery: at_least_once, an idempotent one). The calls follow a
  * transaction: begin, add..., offsets, commit.
  *
- * Values are Avro in single-object framing (the schemas of schemas/), with
- * CloudEvents headers in binary mode. A record goes to the partition that is
+ * Values are Avro (the schemas of schemas/) in single-object framing, or in
+ * Confluent's when a registry has given them ids, with CloudEvents headers in
+ * binary mode. A record goes to the partition that is
  * named: partition N of every output belongs to partition N of the inputs.
  *
  * Thread: the worker's.
@@ -54,6 +55,9 @@ struct publish_opts {
 	/* A topic that is read, made here with the outputs; NULL: none. */
 	const char *overrides;
 	const char *source; /* ce_source: "segmentd/<group>" */
+	/* The registry's ids of the values' schemas, for Confluent framing. */
+	bool has_schema_ids;
+	int32_t schema_ids[PUBLISH_TOPIC_COUNT];
 };
 
 struct publish;
@@ -135,12 +139,16 @@ publish_next_offset(
 
 /* --- forms -------------------------------------------------------------- */
 
+/* The Avro schema of a topic's values, as JSON; NULL: it has none. */
+const char *
+publish_schema_text(enum publish_topic topic);
+
 /* A change as one JSON object (no newline): the fields of the Avro schema,
  * times as RFC 3339. */
 void
 publish_change_json(const struct change *change, struct buf *out);
 
-/* Avro bytes with framing. */
+/* Avro bytes in single-object framing. */
 SG_MUSTCHECK enum sg_err
 publish_change_avro(
 	const struct change *change, struct buf *out, struct sg_fault *why);
@@ -148,8 +156,8 @@ SG_MUSTCHECK enum sg_err
 publish_image_avro(const struct membership_image *image, struct buf *out,
 	struct sg_fault *why);
 
-/* Read back a record of segmentd.current (take-over). A tombstone gives
- * is_deleted. Valid until: the arena is reset.
+/* Read back a record of segmentd.current (take-over), in either framing. A
+ * tombstone gives is_deleted. Valid until: the arena is reset.
  * Errors: SG_BAD_RECORD, SG_UNKNOWN_SCHEMA. */
 SG_MUSTCHECK enum sg_err
 publish_image_read(const struct record *rec, struct arena *arena,

@@ -31,6 +31,7 @@
 	VERB(plan, "Say who would move under new rules, nothing is written")   \
 	VERB(explain, "Say why an account is where it is")                     \
 	VERB(load, "Produce files to the input topics")                        \
+	VERB(register, "Register the schemas of what is published")            \
 	VERB(eval, "Evaluate one expression")
 
 #define VERB(name, help) int cli_##name(int argc, char **argv);

@@ -116,6 +116,8 @@ root_read(struct walk *walk, const struct doc_node *root,
 	}
 	options_read(walk, root, known, &conf->opt);
 	(void)walk_resolve(walk, &conf->opt.schemas_folder);
+	(void)walk_resolve(walk, &conf->opt.registry_cache);
+	(void)walk_resolve(walk, &conf->opt.registry_ca_file);
 	parts_read(walk, root, conf);
 }
 

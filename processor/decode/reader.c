@@ -24,6 +24,7 @@
 #define READER_BYTES_MAX ((size_t)256 << 20)
 #define CACHE_SLOTS 64
 #define CONFLUENT_BYTES 5
+#define GUID_FRAME_BYTES (1 + SCHEMA_GUID_BYTES)
 #define SINGLE_OBJECT_BYTES 10
 
 enum slot_kind { SLOT_FIELD, SLOT_TIMESTAMP, SLOT_HEADER };
@@ -37,23 +38,25 @@ struct slot {
 	const struct type *type;
 };
 
-enum frame_kind { FRAME_NUMBER, FRAME_ID, FRAME_FINGERPRINT };
+enum frame_kind { FRAME_NUMBER, FRAME_ID, FRAME_GUID, FRAME_FINGERPRINT };
 
 struct frame {
 	enum frame_kind kind;
 	uint64_t key;
-	size_t bytes; /* before the Avro */
+	uint64_t rest; /* of a GUID: its second half */
+	size_t bytes;  /* before the Avro */
 };
 
 struct cache_entry {
 	enum frame_kind kind;
 	uint64_t key;
+	uint64_t rest;
 	const struct plan *plan; /* NULL: free */
 };
 
 struct decode_reader {
 	struct arena arena;
-	const struct decode_schemas *schemas;
+	struct decode_schemas *schemas;
 	const struct schema *schema;
 	const struct type *type;
 	int32_t number;
@@ -130,7 +133,7 @@ reader_fill(
 }
 
 enum sg_err
-decode_reader_create(const struct decode_schemas *schemas, int32_t number,
+decode_reader_create(struct decode_schemas *schemas, int32_t number,
 	enum decode_framing framing, struct decode_reader **ret_reader,
 	struct sg_fault *why)
 {
@@ -368,19 +371,36 @@ frame_bad(const char *what, struct sg_fault *why)
 	return sg_fault_set(why, SG_BAD_FRAMING, "%s", what);
 }
 
+static uint64_t
+big_endian(const uint8_t *bytes, size_t n)
+{
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < n; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
 static enum sg_err
 frame_confluent(const uint8_t *bytes, size_t len, struct frame *ret_frame,
 	struct sg_fault *why)
 {
-	if (len < CONFLUENT_BYTES || bytes[0] != 0)
-		return frame_bad("no Confluent frame: 00 and 4 bytes of id "
-				 "were expected",
-			why);
-	ret_frame->kind = FRAME_ID;
-	ret_frame->key = (uint64_t)bytes[1] << 24 | (uint64_t)bytes[2] << 16 |
-			 (uint64_t)bytes[3] << 8 | bytes[4];
-	ret_frame->bytes = CONFLUENT_BYTES;
-	return SG_OK;
+	if (len >= CONFLUENT_BYTES && bytes[0] == 0) {
+		ret_frame->kind = FRAME_ID;
+		ret_frame->key = big_endian(bytes + 1, 4);
+		ret_frame->bytes = CONFLUENT_BYTES;
+		return SG_OK;
+	}
+	if (len >= GUID_FRAME_BYTES && bytes[0] == 1) {
+		ret_frame->kind = FRAME_GUID;
+		ret_frame->key = big_endian(bytes + 1, 8);
+		ret_frame->rest = big_endian(bytes + 9, 8);
+		ret_frame->bytes = GUID_FRAME_BYTES;
+		return SG_OK;
+	}
+	return frame_bad("no Confluent frame: 00 and 4 bytes of id, or 01 and "
+			 "16 bytes of GUID, were expected",
+		why);
 }
 
 static enum sg_err
@@ -418,14 +438,13 @@ frame_header(const struct record *rec, struct frame *ret_frame,
 
 		if (strcmp(header->name, name) != 0)
 			continue;
-		if (bytes != NULL && header->len == CONFLUENT_BYTES &&
-			bytes[0] == 0)
-			*ret_err = frame_confluent(
-				bytes, header->len, ret_frame, why);
-		else
+		*ret_err = bytes == NULL ? SG_BAD_FRAMING
+					 : frame_confluent(bytes, header->len,
+						   ret_frame, NULL);
+		if (*ret_err != SG_OK || header->len != ret_frame->bytes)
 			*ret_err = frame_bad("the header __value_schema_id is "
-					     "not 00 and 4 bytes of id (GUIDs "
-					     "are not known here)",
+					     "neither 00 and 4 bytes of id nor "
+					     "01 and 16 bytes of GUID",
 				why);
 		ret_frame->bytes = 0;
 		return true;
@@ -459,7 +478,7 @@ frame_read(const struct decode_reader *reader, const struct record *rec,
 	default:
 		break;
 	}
-	if (len > 0 && bytes[0] == 0)
+	if (len > 0 && bytes[0] <= 1)
 		return frame_confluent(bytes, len, ret_frame, why);
 	if (len > 0 && bytes[0] == 0xc3)
 		return frame_single_object(bytes, len, ret_frame, why);
@@ -468,33 +487,45 @@ frame_read(const struct decode_reader *reader, const struct record *rec,
 
 /* --- plans ---------------------------------------------------------------- */
 
-static int32_t
-frame_writer(const struct decode_reader *reader, const struct frame *frame)
+static void
+put_big_endian(uint8_t *bytes, uint64_t number)
 {
-	switch (frame->kind) {
-	case FRAME_ID:
-		return frame->key > INT32_MAX ? -1
-					      : schemas_by_id(reader->schemas,
-							(int32_t)frame->key);
-	case FRAME_FINGERPRINT:
-		return schemas_by_fingerprint(reader->schemas, frame->key);
-	default:
-		return frame->key < (uint64_t)schemas_count(reader->schemas)
-			       ? (int32_t)frame->key
-			       : -1;
-	}
+	for (size_t i = 0; i < 8; i++)
+		bytes[i] = (uint8_t)(number >> (56 - 8 * i));
 }
 
 static enum sg_err
-plan_unknown(const struct frame *frame, struct sg_fault *why)
+frame_writer(const struct decode_reader *reader, const struct frame *frame,
+	int32_t *ret_writer, struct sg_fault *why)
 {
-	if (frame->kind == FRAME_FINGERPRINT)
+	struct schema_key key = {.is_guid = frame->kind == FRAME_GUID};
+
+	switch (frame->kind) {
+	case FRAME_GUID:
+		put_big_endian(key.guid, frame->key);
+		put_big_endian(key.guid + 8, frame->rest);
+		return schemas_find(reader->schemas, &key, ret_writer, why);
+	case FRAME_ID:
+		if (frame->key > INT32_MAX)
+			return sg_fault_set(why, SG_UNKNOWN_SCHEMA,
+				"no schema has the id %" PRIu64, frame->key);
+		key.id = (int32_t)frame->key;
+		return schemas_find(reader->schemas, &key, ret_writer, why);
+	case FRAME_FINGERPRINT:
+		*ret_writer =
+			schemas_by_fingerprint(reader->schemas, frame->key);
+		if (*ret_writer >= 0)
+			return SG_OK;
 		return sg_fault_set(why, SG_UNKNOWN_SCHEMA,
 			"no schema has the fingerprint %016" PRIx64,
 			frame->key);
-	return sg_fault_set(why, SG_UNKNOWN_SCHEMA,
-		"no schema has the %s %" PRIu64,
-		frame->kind == FRAME_ID ? "id" : "number", frame->key);
+	default:
+		*ret_writer = (int32_t)frame->key;
+		if (frame->key < (uint64_t)schemas_count(reader->schemas))
+			return SG_OK;
+		return sg_fault_set(why, SG_UNKNOWN_SCHEMA,
+			"no schema has the number %" PRIu64, frame->key);
+	}
 }
 
 static enum sg_err
@@ -503,16 +534,17 @@ plan_lookup(struct decode_reader *reader, const struct frame *frame,
 {
 	struct cache_entry *entry =
 		&reader->cache[(frame->key ^ frame->key >> 32) % CACHE_SLOTS];
-	int32_t writer;
+	int32_t writer = -1;
+	enum sg_err err;
 
 	if (entry->plan != NULL && entry->key == frame->key &&
-		entry->kind == frame->kind) {
+		entry->rest == frame->rest && entry->kind == frame->kind) {
 		*ret_plan = entry->plan;
 		return SG_OK;
 	}
-	writer = frame_writer(reader, frame);
-	if (writer < 0)
-		return plan_unknown(frame, why);
+	err = frame_writer(reader, frame, &writer, why);
+	if (err != SG_OK)
+		return err;
 	if (reader->plans[writer] == NULL)
 		reader->plans[writer] = plan_compile(&reader->arena, writer,
 			decode_schemas_tree(reader->schemas, writer),
@@ -522,6 +554,7 @@ plan_lookup(struct decode_reader *reader, const struct frame *frame,
 			why, SG_NOMEM, "no memory for a decode plan");
 	*entry = (struct cache_entry){.kind = frame->kind,
 		.key = frame->key,
+		.rest = frame->rest,
 		.plan = reader->plans[writer]};
 	*ret_plan = entry->plan;
 	return SG_OK;
@@ -612,7 +645,7 @@ decode_record(struct decode_reader *reader, const struct record *rec,
 	struct sg_fault *why)
 {
 	const struct plan *plan = NULL;
-	struct frame frame;
+	struct frame frame = {.rest = 0};
 	struct value *values;
 	enum sg_err err;
 

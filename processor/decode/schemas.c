@@ -3,12 +3,14 @@
  *
  * Numbers are handed out in the order of adding and never change. The same
  * text added again is the same schema under one id more, so ids have a table
- * of their own. Lookups walk: a reader remembers what it has looked up.
+ * of their own. Lookups walk: a reader remembers what it has looked up. An id
+ * that is in no table is asked of the source, a registry, if there is one.
  */
 #include "schemas.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +32,8 @@ struct entry {
 	uint64_t fingerprint;
 };
 
-struct id_entry {
-	int32_t id;
+struct key_entry {
+	struct schema_key key;
 	int32_t number;
 };
 
@@ -39,8 +41,12 @@ struct decode_schemas {
 	struct arena arena;
 	struct entry entries[SCHEMAS_MAX];
 	int32_t n;
-	struct id_entry ids[SCHEMAS_MAX];
-	size_t nids;
+	struct key_entry keys[SCHEMAS_MAX];
+	size_t nkeys;
+	struct decode_source source; /* .find NULL: none */
+	/* Workers add what a source gives them. An entry is complete before
+	 * its number is known, and never changes. */
+	pthread_mutex_t mtx;
 };
 
 enum sg_err
@@ -51,6 +57,7 @@ decode_schemas_create(struct decode_schemas **ret_schemas)
 	if (schemas == NULL)
 		return SG_NOMEM;
 	arena_init(&schemas->arena, SCHEMAS_BYTES_MAX);
+	(void)pthread_mutex_init(&schemas->mtx, NULL);
 	*ret_schemas = schemas;
 	return SG_OK;
 }
@@ -61,7 +68,15 @@ decode_schemas_destroy(struct decode_schemas *schemas)
 	if (schemas == NULL)
 		return;
 	arena_fini(&schemas->arena);
+	(void)pthread_mutex_destroy(&schemas->mtx);
 	free(schemas);
+}
+
+void
+decode_schemas_set_source(
+	struct decode_schemas *schemas, const struct decode_source *source)
+{
+	schemas->source = *source;
 }
 
 static int32_t
@@ -115,20 +130,37 @@ add_text(struct decode_schemas *schemas, const char *name, const char *json,
 	return SG_OK;
 }
 
-enum sg_err
-decode_schemas_add(struct decode_schemas *schemas, const char *name,
-	const char *json, size_t len, int32_t id, int32_t *ret_number,
+static int32_t
+find_key(const struct decode_schemas *schemas, const struct schema_key *key)
+{
+	for (size_t i = 0; i < schemas->nkeys; i++) {
+		const struct schema_key *other = &schemas->keys[i].key;
+
+		if (key->is_guid != other->is_guid)
+			continue;
+		if (key->is_guid ? memcmp(key->guid, other->guid,
+					   SCHEMA_GUID_BYTES) == 0
+				 : key->id == other->id)
+			return schemas->keys[i].number;
+	}
+	return -1;
+}
+
+/* Under mtx. `key` may be NULL. */
+static enum sg_err
+add(struct decode_schemas *schemas, const char *name, const char *json,
+	size_t len, const struct schema_key *key, int32_t *ret_number,
 	struct sg_fault *why)
 {
-	int32_t known = id >= 0 ? schemas_by_id(schemas, id) : -1;
+	int32_t known = key != NULL ? find_key(schemas, key) : -1;
 	int32_t number = find_text(schemas, json, len);
 	enum sg_err err;
 
 	if (known >= 0 && known != number)
 		return sg_fault_set(why, SG_BAD_SCHEMA,
-			"%s: id %d is that of %s, which differs", name, id,
-			schemas->entries[known].name);
-	if (known < 0 && id >= 0 && schemas->nids == SCHEMAS_MAX)
+			"%s: id %d is that of %s, which differs", name,
+			(int)key->id, schemas->entries[known].name);
+	if (known < 0 && key != NULL && schemas->nkeys == SCHEMAS_MAX)
 		return sg_fault_set(why, SG_BAD_SCHEMA,
 			"%s: more than %d schema ids", name, SCHEMAS_MAX);
 	if (number < 0) {
@@ -136,12 +168,79 @@ decode_schemas_add(struct decode_schemas *schemas, const char *name,
 		if (err != SG_OK)
 			return err;
 	}
-	if (known < 0 && id >= 0)
-		schemas->ids[schemas->nids++] =
-			(struct id_entry){.id = id, .number = number};
-	if (ret_number != NULL)
-		*ret_number = number;
+	if (known < 0 && key != NULL)
+		schemas->keys[schemas->nkeys++] =
+			(struct key_entry){.key = *key, .number = number};
+	*ret_number = number;
 	return SG_OK;
+}
+
+enum sg_err
+decode_schemas_add(struct decode_schemas *schemas, const char *name,
+	const char *json, size_t len, int32_t id, int32_t *ret_number,
+	struct sg_fault *why)
+{
+	struct schema_key key = {.id = id};
+	int32_t number = -1;
+	enum sg_err err;
+
+	(void)pthread_mutex_lock(&schemas->mtx);
+	err = add(
+		schemas, name, json, len, id >= 0 ? &key : NULL, &number, why);
+	(void)pthread_mutex_unlock(&schemas->mtx);
+	if (err == SG_OK && ret_number != NULL)
+		*ret_number = number;
+	return err;
+}
+
+/* The source has it, has none, or does not know yet. */
+static enum sg_err
+add_from_source(struct decode_schemas *schemas, const struct schema_key *key,
+	int32_t *ret_number, struct sg_fault *why)
+{
+	char name[64];
+	const char *text = NULL;
+	size_t len = 0;
+	enum sg_err err;
+
+	err = schemas->source.find(schemas->source.ctx, key, &text, &len, why);
+	if (err != SG_OK)
+		return err;
+	if (key->is_guid)
+		(void)snprintf(name, sizeof(name),
+			"GUID %02x%02x%02x%02x... of the registry",
+			key->guid[0], key->guid[1], key->guid[2], key->guid[3]);
+	else
+		(void)snprintf(name, sizeof(name), "id %d of the registry",
+			(int)key->id);
+	(void)pthread_mutex_lock(&schemas->mtx);
+	err = add(schemas, name, text, len, key, ret_number, why);
+	(void)pthread_mutex_unlock(&schemas->mtx);
+	/* It came with a record, not with the configuration. */
+	return err == SG_BAD_SCHEMA ? SG_UNKNOWN_SCHEMA : err;
+}
+
+enum sg_err
+schemas_find(struct decode_schemas *schemas, const struct schema_key *key,
+	int32_t *ret_number, struct sg_fault *why)
+{
+	int32_t number;
+
+	(void)pthread_mutex_lock(&schemas->mtx);
+	number = find_key(schemas, key);
+	(void)pthread_mutex_unlock(&schemas->mtx);
+	if (number >= 0) {
+		*ret_number = number;
+		return SG_OK;
+	}
+	if (schemas->source.find != NULL)
+		return add_from_source(schemas, key, ret_number, why);
+	if (key->is_guid)
+		return sg_fault_set(why, SG_UNKNOWN_SCHEMA,
+			"a schema's GUID, and no registry is configured to ask "
+			"for it");
+	return sg_fault_set(why, SG_UNKNOWN_SCHEMA, "no schema has the id %d",
+		(int)key->id);
 }
 
 /* --- files ---------------------------------------------------------------- */
@@ -246,6 +345,20 @@ decode_schemas_add_path(struct decode_schemas *schemas, const char *path,
 
 /* --- lookups -------------------------------------------------------------- */
 
+int32_t
+decode_schemas_id(struct decode_schemas *schemas, int32_t number)
+{
+	int32_t id = -1;
+
+	(void)pthread_mutex_lock(&schemas->mtx);
+	for (size_t i = 0; i < schemas->nkeys && id < 0; i++)
+		if (schemas->keys[i].number == number &&
+			!schemas->keys[i].key.is_guid)
+			id = schemas->keys[i].key.id;
+	(void)pthread_mutex_unlock(&schemas->mtx);
+	return id;
+}
+
 uint64_t
 decode_schemas_fingerprint(const struct decode_schemas *schemas, int32_t number)
 {
@@ -277,19 +390,14 @@ schemas_name(const struct decode_schemas *schemas, int32_t number)
 }
 
 int32_t
-schemas_by_id(const struct decode_schemas *schemas, int32_t id)
+schemas_by_fingerprint(struct decode_schemas *schemas, uint64_t fp)
 {
-	for (size_t i = 0; i < schemas->nids; i++)
-		if (schemas->ids[i].id == id)
-			return schemas->ids[i].number;
-	return -1;
-}
+	int32_t found = -1;
 
-int32_t
-schemas_by_fingerprint(const struct decode_schemas *schemas, uint64_t fp)
-{
-	for (int32_t i = 0; i < schemas->n; i++)
+	(void)pthread_mutex_lock(&schemas->mtx);
+	for (int32_t i = 0; i < schemas->n && found < 0; i++)
 		if (schemas->entries[i].fingerprint == fp)
-			return i;
-	return -1;
+			found = i;
+	(void)pthread_mutex_unlock(&schemas->mtx);
+	return found;
 }

@@ -16,11 +16,14 @@ schemas_count(const struct decode_schemas *schemas);
 const char *
 schemas_name(const struct decode_schemas *schemas, int32_t number);
 
-/* The number of the schema with this Confluent id or fingerprint; -1: none. */
+/* The number of the schema with this id or GUID; the source is asked when it is
+ * not in the set. Errors: SG_UNKNOWN_SCHEMA; what the source returns. */
+SG_MUSTCHECK enum sg_err
+schemas_find(struct decode_schemas *schemas, const struct schema_key *key,
+	int32_t *ret_number, struct sg_fault *why);
+
+/* -1: none. */
 int32_t
-schemas_by_id(const struct decode_schemas *schemas, int32_t id);
-int32_t
-schemas_by_fingerprint(
-	const struct decode_schemas *schemas, uint64_t fingerprint);
+schemas_by_fingerprint(struct decode_schemas *schemas, uint64_t fingerprint);
 
 #endif

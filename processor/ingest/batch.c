@@ -166,8 +166,10 @@ take_message(struct ingest *in, const rd_kafka_message_t *message,
 	if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
 		message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF)
 		return take_error(in, input, message, why);
-	/* Not ours any more, or before the place we were told to start. */
-	if (input < 0 || grp == NULL || message->offset < grp->next[input])
+	/* Not ours any more, or before the place we were told to start. What
+	 * is paused begins at that place again. */
+	if (input < 0 || grp == NULL || message->offset < grp->next[input] ||
+		(grp->paused & 1U << input) != 0)
 		return SG_OK;
 	if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
 		grp->next[input] = message->offset;

@@ -399,3 +399,14 @@ ingest_pause(struct ingest *in, uint32_t input, int32_t group, bool is_paused)
 	}
 	rd_kafka_topic_partition_list_destroy(list);
 }
+
+void
+ingest_hold(struct ingest *in, uint32_t input, int32_t group, int64_t offset)
+{
+	struct consumer_group *grp = consumer_group(in, group);
+
+	if (grp == NULL || input >= in->ntopics)
+		return;
+	ingest_pause(in, input, group, true);
+	grp->next[input] = offset;
+}

@@ -74,6 +74,12 @@ struct group {
 	struct account **changed; /* with changes in the transaction to come */
 	size_t nchanged;
 	size_t changed_cap;
+	/* An input whose next record cannot be read yet waits from there on. */
+	struct group_hold {
+		bool is_held;
+		int64_t offset;
+		int64_t until_ms; /* monotonic: then it is tried again */
+	} hold[INPUTS_MAX];
 	bool is_w_moved;     /* since W was last written to the store */
 	bool is_catching_up; /* fold is below committed somewhere */
 	bool is_in_kafka;    /* Kafka has committed offsets of this lineage */

@@ -1,23 +1,88 @@
 /*
  * load.c - rows of files to the input topics, encoded as Avro.
  *
- * Rows go out in event-time order over all files, keyed by account id, in
- * single-object framing: the schema is found by its fingerprint, no registry
- * is needed.
+ * Rows go out in event-time order over all files, keyed by account id, in the
+ * framing of their input. With `auto` that is single-object: the schema is
+ * found by its fingerprint, no registry is needed.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "rows.h"
+#include "schemas.h"
 #include "segmentd/clock.h"
 #include "segmentd/publish.h"
 
+/* The last schema that was asked for: rows of a file have one. */
+struct known {
+	struct registry *registry; /* NULL: none */
+	uint32_t input;
+	int32_t writer; /* -1: none yet */
+	int32_t id;
+};
+
+static bool
+is_confluent(const struct program *prog, uint32_t input)
+{
+	return input < prog->conf->ninputs &&
+	       strcmp(prog->conf->inputs[input].framing.s, "confluent") == 0;
+}
+
+/* The id of a row's schema: that of the folder of schemas, or the registry's.
+ */
+static enum sg_err
+find_id(const struct program *prog, const struct row *row, struct known *known,
+	struct sg_fault *why)
+{
+	int32_t id = decode_schemas_id(prog->schemas, row->writer);
+	enum sg_err err = SG_OK;
+
+	if (known->writer == row->writer && known->input == row->input)
+		return SG_OK;
+	if (id < 0 && known->registry == NULL)
+		return sg_fault_set(why, SG_BAD_CONFIG,
+			"input %s has framing: confluent, and its schema has "
+			"no id: set registry.url, or give it one in "
+			"schemas.ids",
+			prog->inputs[row->input].name);
+	if (id < 0)
+		err = schemas_input_id(prog, known->registry, row->input,
+			decode_schemas_text(prog->schemas, row->writer), &id,
+			why);
+	if (err != SG_OK)
+		return err;
+	*known = (struct known){known->registry, row->input, row->writer, id};
+	return SG_OK;
+}
+
+static enum sg_err
+put_frame(const struct program *prog, const struct row *row,
+	struct known *known, struct buf *value, struct sg_fault *why)
+{
+	uint64_t print = decode_schemas_fingerprint(prog->schemas, row->writer);
+	enum sg_err err;
+
+	if (!is_confluent(prog, row->input)) {
+		buf_put_u8(value, 0xc3);
+		buf_put_u8(value, 0x01);
+		buf_put_u64(value, print);
+		return SG_OK;
+	}
+	err = find_id(prog, row, known, why);
+	if (err != SG_OK)
+		return err;
+	buf_put_u8(value, 0);
+	for (int shift = 24; shift >= 0; shift -= 8)
+		buf_put_u8(value, (uint8_t)((uint32_t)known->id >> shift));
+	return SG_OK;
+}
+
 static enum sg_err
 send_row(struct toolbox *box, struct producer *prod, const struct row *row,
-	struct buf *value, struct sg_fault *why)
+	struct known *known, struct buf *value, struct sg_fault *why)
 {
 	const struct program *prog = box->prog;
-	uint64_t print = decode_schemas_fingerprint(prog->schemas, row->writer);
+	enum sg_err err = SG_OK;
 
 	buf_reset(value);
 	if (prog->inputs[row->input].is_bare) {
@@ -27,10 +92,10 @@ send_row(struct toolbox *box, struct producer *prod, const struct row *row,
 				"another schema cannot be loaded into it",
 				prog->inputs[row->input].name);
 	} else {
-		buf_put_u8(value, 0xc3);
-		buf_put_u8(value, 0x01);
-		buf_put_u64(value, print);
+		err = put_frame(prog, row, known, value, why);
 	}
+	if (err != SG_OK)
+		return err;
 	buf_put(value, row->bytes, row->len);
 	if (value->is_failed)
 		return SG_NOMEM;
@@ -45,6 +110,7 @@ pipeline_load(const struct program *program, const struct replay_opts *opts,
 {
 	struct producer *prod = NULL;
 	struct rows rows = {.n = 0};
+	struct known known = {.writer = -1};
 	struct toolbox box;
 	struct buf value;
 	enum sg_err err;
@@ -57,13 +123,16 @@ pipeline_load(const struct program *program, const struct replay_opts *opts,
 	err = rows_read(&box, opts, &rows, why);
 	ret_summary->bad_rows = rows.bad;
 	if (err == SG_OK)
+		err = schemas_open(program, &known.registry, why);
+	if (err == SG_OK)
 		err = producer_open(program->conf->kafka, program->conf->nkafka,
 			&prod, why);
 	for (size_t i = 0; i < rows.n && err == SG_OK; i++) {
 		if (opts->stop != NULL && atomic_load(opts->stop))
 			err = SG_INTERRUPTED;
 		else
-			err = send_row(&box, prod, &rows.items[i], &value, why);
+			err = send_row(&box, prod, &rows.items[i], &known,
+				&value, why);
 		if (opts->on_progress != NULL && (i & 255) == 0)
 			opts->on_progress(opts->ctx, i, rows.n);
 	}
@@ -72,6 +141,7 @@ pipeline_load(const struct program *program, const struct replay_opts *opts,
 	if (prod != NULL)
 		ret_summary->produced = producer_delivered(prod);
 	producer_close(prod);
+	schemas_close(program, known.registry);
 	rows_fini(&rows);
 	buf_fini(&value);
 	toolbox_fini(&box);

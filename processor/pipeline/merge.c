@@ -143,16 +143,23 @@ enqueue(struct worker *w, const struct record *rec)
 	struct group *group;
 	struct merge *merge = merge_of(w, rec->partition, &group);
 	struct group_event ge;
-	struct sg_fault why;
+	struct sg_fault why = {.err = SG_OK};
 	struct queue *queue;
 	struct waiting *item;
 
-	if (merge == NULL || rec->offset < group->fold[rec->input])
+	if (merge == NULL || rec->offset < group->fold[rec->input] ||
+		hold_has(group, rec->input, rec->offset))
 		return SG_OK;
 	item = copy_waiting(rec);
 	if (item == NULL)
 		return SG_NOMEM;
 	item->err = group_read(&w->box, rec, &ge, &why);
+	if (item->err == SG_REGISTRY_DOWN) {
+		free(item);
+		merge->queues[rec->input].is_at_end = false;
+		hold_from(w, group, rec, &why);
+		return SG_OK;
+	}
 	item->at_ms = item->err == SG_OK ? ge.ev.at_ms : INT64_MIN;
 	queue = &merge->queues[rec->input];
 	if (queue->tail != NULL)
@@ -210,7 +217,8 @@ dequeue(struct worker *w, struct group *group, struct queue *queue,
 	queue->n--;
 	if (queue->is_paused && queue->n < QUEUE_LOW) {
 		queue->is_paused = false;
-		ingest_pause(w->ingest, input, group->number, false);
+		if (!group->hold[input].is_held)
+			ingest_pause(w->ingest, input, group->number, false);
 	}
 	return item;
 }
@@ -364,7 +372,7 @@ merge_batch(struct worker *w, const struct ingest_batch *batch,
 		struct group *group;
 		struct merge *merge = merge_of(w, end->partition, &group);
 
-		if (merge == NULL)
+		if (merge == NULL || hold_has(group, end->input, end->offset))
 			continue;
 		merge->queues[end->input].is_at_end = true;
 		merge->queues[end->input].end = end->offset;
@@ -379,6 +387,12 @@ merge_batch(struct worker *w, const struct ingest_batch *batch,
 				w->groups[g]->number, w->groups[g]->clock_ms);
 	}
 	return err;
+}
+
+bool
+merge_is_paused(const struct merge *merge, uint32_t input)
+{
+	return merge->queues[input].is_paused;
 }
 
 bool

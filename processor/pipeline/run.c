@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "schemas.h"
 #include "segmentd/clock.h"
 #include "segmentd/log.h"
 #include "worker.h"
@@ -32,7 +33,15 @@ text_or_null(const struct conf_text *text)
 
 /* --- before the start --------------------------------------------------- */
 
-enum await { AWAIT_REDIS, AWAIT_INPUTS, AWAIT_OUTPUTS };
+enum await { AWAIT_REDIS, AWAIT_INPUTS, AWAIT_OUTPUTS, AWAIT_REGISTRY };
+
+static void
+note_schema(void *ctx, const char *subject, int32_t id, bool is_new)
+{
+	(void)ctx;
+	SG_LOG(LOG_INFO, "schema", LOG_STR("subject", subject),
+		LOG_INT("id", id), LOG_BOOL("registered", is_new));
+}
 
 static enum sg_err
 check_once(struct engine *engine, enum await what, struct store *store,
@@ -46,6 +55,10 @@ check_once(struct engine *engine, enum await what, struct store *store,
 	case AWAIT_INPUTS:
 		return ingest_check_topics(&engine->ingest, CHECK_TIMEOUT_MS,
 			&engine->npartitions, why);
+	case AWAIT_REGISTRY:
+		return schemas_output_ids(engine->prog, engine->registry,
+			opt->registry_register, engine->publish.schema_ids,
+			note_schema, NULL, why);
 	default:
 		return publish_check_topics(&engine->publish,
 			engine->npartitions, (int32_t)opt->topics_replication,
@@ -58,8 +71,13 @@ static enum sg_err
 await_server(struct engine *engine, enum await what, struct store *store,
 	struct sg_fault *why)
 {
-	bool is_redis = what == AWAIT_REDIS;
-	int health = is_redis ? engine->health_redis : engine->health_kafka;
+	static const char *const events[] = {[AWAIT_REDIS] = "redis_down",
+		[AWAIT_INPUTS] = "kafka_down",
+		[AWAIT_OUTPUTS] = "kafka_down",
+		[AWAIT_REGISTRY] = "registry_down"};
+	int health = what == AWAIT_REDIS      ? engine->health_redis
+		     : what == AWAIT_REGISTRY ? engine->health_registry
+					      : engine->health_kafka;
 	enum sg_err err;
 
 	for (;;) {
@@ -71,14 +89,26 @@ await_server(struct engine *engine, enum await what, struct store *store,
 		health_set(engine->health, health, false, why->text);
 		if (sg_err_class(err) != SG_CLASS_RETRY)
 			return err;
-		SG_LOG(LOG_WARN, is_redis ? "redis_down" : "kafka_down",
-			LOG_STR("why", why->text),
+		SG_LOG(LOG_WARN, events[what], LOG_STR("why", why->text),
 			LOG_INT("retry_ms", RETRY_MS));
 		for (int i = 0; i < RETRY_MS / 20; i++) {
 			if (is_stopped(engine))
 				return SG_INTERRUPTED;
 			clock_sleep_ms(20);
 		}
+	}
+}
+
+static bool
+is_framed_with_ids(const struct engine *engine)
+{
+	switch (engine->prog->conf->opt.topics_framing) {
+	case CONF_FRAMING_AUTO:
+		return engine->registry != NULL;
+	case CONF_FRAMING_CONFLUENT:
+		return true;
+	default:
+		return false;
 	}
 }
 
@@ -96,6 +126,10 @@ await_all(struct engine *engine, struct sg_fault *why)
 		err = await_server(engine, AWAIT_INPUTS, NULL, why);
 	if (err == SG_OK)
 		err = await_server(engine, AWAIT_OUTPUTS, NULL, why);
+	if (err == SG_OK && is_framed_with_ids(engine)) {
+		err = await_server(engine, AWAIT_REGISTRY, NULL, why);
+		engine->publish.has_schema_ids = err == SG_OK;
+	}
 	/* The topic of overrides is made with the outputs, and read. */
 	engine->ingest.ntopics = engine->prog->ninputs;
 	return err;
@@ -197,6 +231,19 @@ pipeline_note_reload(
 		is_ok ? 0 : 1);
 }
 
+/* Somebody waits for a schema and the registry does not answer? */
+static void
+watch_registry(struct engine *engine)
+{
+	char text[256];
+
+	if (engine->registry == NULL)
+		return;
+	registry_state(engine->registry, text, sizeof(text));
+	health_set(
+		engine->health, engine->health_registry, text[0] == '\0', text);
+}
+
 static bool
 is_told_to_end(struct engine *engine, struct pipeline_control *control)
 {
@@ -214,6 +261,7 @@ wait_for_end(struct engine *engine, struct worker *const *workers, size_t n)
 			break;
 		if (engine->opts->until_ms != 0 && are_all_done(workers, n))
 			break;
+		watch_registry(engine);
 		clock_sleep_ms(20);
 	}
 	atomic_store(&engine->is_stopping, true);
@@ -282,6 +330,12 @@ open_ops(
 	health_set(engine->health, engine->health_config, true, "");
 	metric_set(metrics_get(engine->metrics, METRIC_CONFIG_STALE, ""), 0);
 	engine->health_workers = health_add(engine->health, "workers");
+	if (engine->registry != NULL) {
+		engine->health_registry =
+			health_add(engine->health, "registry");
+		health_set(engine->health, engine->health_registry, false,
+			"not asked");
+	}
 	health_set(engine->health, engine->health_kafka, false, "not asked");
 	health_set(engine->health, engine->health_redis, false, "not asked");
 	health_set(engine->health, engine->health_workers, false,
@@ -309,6 +363,13 @@ pipeline_run(const struct program *program,
 	err = fill_engine(
 		&engine, topics, host, sizeof(host), source, sizeof(source));
 	if (err == SG_OK)
+		err = schemas_open(program, &engine.registry, why);
+	if (err == SG_OK && engine.registry == NULL &&
+		is_framed_with_ids(&engine))
+		err = sg_fault_set(why, SG_BAD_CONFIG,
+			"topics.framing is confluent, which takes ids of a "
+			"registry: set registry.url");
+	if (err == SG_OK)
 		err = open_ops(&engine, &http, why);
 	if (err == SG_OK)
 		err = await_all(&engine, why);
@@ -322,6 +383,7 @@ pipeline_run(const struct program *program,
 		err = run_workers(&engine, why);
 		SG_LOG(LOG_INFO, "stop", LOG_STR("err", sg_err_name(err)));
 	}
+	schemas_close(program, engine.registry);
 	ops_http_close(http);
 	health_destroy(engine.health);
 	metrics_destroy(engine.metrics);

@@ -267,9 +267,14 @@ read_all(struct worker *w, const struct ingest_batch *batch)
 		metric_add(w->metrics.consumed[rec->input], 1);
 		metric_add(
 			w->metrics.consumed_bytes[rec->input], rec->value_len);
-		if (group == NULL || rec->offset < group->fold[rec->input])
+		if (group == NULL || rec->offset < group->fold[rec->input] ||
+			hold_has(group, rec->input, rec->offset))
 			continue;
 		err = group_read(&w->box, rec, &w->events[i], &why);
+		if (err == SG_REGISTRY_DOWN) {
+			hold_from(w, group, rec, &why);
+			continue;
+		}
 		if (err == SG_OK) {
 			w->accounts[i] = group_account(group, &w->events[i].ev);
 			if (w->accounts[i] == NULL)
@@ -297,7 +302,8 @@ fold_all(struct worker *w, const struct ingest_batch *batch, int64_t now_ms,
 		struct group *group = worker_group(w, rec->partition);
 		enum sg_err err;
 
-		if (group == NULL || rec->offset < group->fold[rec->input])
+		if (group == NULL || rec->offset < group->fold[rec->input] ||
+			hold_has(group, rec->input, rec->offset))
 			continue;
 		if (w->accounts[i] != NULL) {
 			err = group_fold(group, w->accounts[i], &w->events[i],
@@ -337,7 +343,8 @@ apply_ends(struct worker *w, const struct ingest_batch *batch)
 		const struct ingest_end *end = &batch->ends[i];
 		struct group *group = worker_group(w, end->partition);
 
-		if (group != NULL && group->fold[end->input] < end->offset) {
+		if (group != NULL && group->fold[end->input] < end->offset &&
+			!hold_has(group, end->input, end->offset)) {
 			group->fold[end->input] = end->offset;
 			group->is_w_moved = true;
 		}

@@ -384,6 +384,7 @@ takeover_group(struct worker *w, struct group *group, struct sg_fault *why)
 		return SG_NOMEM;
 	arena_init(&arena, (size_t)256 << 20);
 	forget(group);
+	hold_forget(w, group);
 	err = takeover_producer(w, why);
 	if (err == SG_OK)
 		err = find_out(w, group, &arena, f, why);

@@ -346,6 +346,7 @@ one_round(struct worker *w, struct sg_fault *why)
 	int64_t began_us;
 	enum sg_err err;
 
+	hold_release(w);
 	err = ingest_poll(w->ingest, poll_timeout(w), &batch, why);
 	if (err != SG_OK)
 		return err;

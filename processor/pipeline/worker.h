@@ -22,6 +22,7 @@
 #include "segmentd/ingest.h"
 #include "segmentd/ops.h"
 #include "segmentd/publish.h"
+#include "segmentd/registry.h"
 #include "segmentd/store.h"
 
 /* What all workers share; made by run.c. */
@@ -31,12 +32,14 @@ struct engine {
 	struct ingest_opts ingest;   /* without instance */
 	struct publish_opts publish; /* without transactional_id */
 	struct store_opts store;
+	struct registry *registry; /* NULL: none */
 	struct metrics *metrics;
 	struct health *health;
 	int health_kafka;
 	int health_redis;
 	int health_workers;
 	int health_config;
+	int health_registry;
 	const char *instance;
 	int32_t npartitions;
 	size_t nworkers;
@@ -174,6 +177,24 @@ take_reject(struct worker *worker, const struct record *rec, enum sg_err reason,
 	const struct sg_fault *why);
 struct group *
 worker_group(const struct worker *worker, int32_t number);
+
+/* --- hold.c ------------------------------------------------------------- */
+
+/* `rec` cannot be read yet (why: its schema is not here): its input waits in
+ * front of it. */
+void
+hold_from(struct worker *worker, struct group *group, const struct record *rec,
+	const struct sg_fault *why);
+/* Does a record (or end) at `offset` wait? */
+bool
+hold_has(const struct group *group, uint32_t input, int64_t offset);
+/* Go on with what has waited long enough. */
+void
+hold_release(struct worker *worker);
+/* Nothing of the group waits any more: it begins anew. */
+void
+hold_forget(struct worker *worker, struct group *group);
+
 /* Has the group come to G? Then decisions may be taken. */
 void
 take_check_caught_up(struct worker *worker, struct group *group);
@@ -189,6 +210,9 @@ merge_destroy(struct merge *merge);
 SG_MUSTCHECK enum sg_err
 merge_batch(struct worker *worker, const struct ingest_batch *batch,
 	struct sg_fault *why);
+/* Has the queue of this input stopped it? */
+bool
+merge_is_paused(const struct merge *merge, uint32_t input);
 /* Everything up to `until_ms` is folded and decided in all groups? */
 bool
 merge_is_done(const struct worker *worker);

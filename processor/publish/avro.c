@@ -429,22 +429,41 @@ read_tombstone(const struct record *rec, struct arena *arena,
 	return SG_OK;
 }
 
+/* A registry's id may be of another registry by now: the header ce_type and
+ * the form itself, which is checked, say what it is. */
+static enum sg_err
+read_frame(struct buf_reader *rd, struct sg_fault *why)
+{
+	uint8_t first = buf_get_u8(rd);
+
+	if (first == 0) {
+		(void)buf_get_u32(rd);
+		return SG_OK;
+	}
+	if (first != MARK_0 || buf_get_u8(rd) != MARK_1)
+		return sg_fault_set(why, SG_BAD_RECORD,
+			"neither in Avro's single-object form nor in "
+			"Confluent's");
+	if (buf_get_u64(rd) != FORM_CURRENT)
+		return sg_fault_set(why, SG_UNKNOWN_SCHEMA,
+			"not written with current.v1.avsc of this version");
+	return SG_OK;
+}
+
 enum sg_err
 publish_image_read(const struct record *rec, struct arena *arena,
 	struct membership_image *ret_image, struct sg_fault *why)
 {
 	struct membership_image image = {.account = NULL};
 	struct buf_reader rd;
+	enum sg_err err;
 
 	if (rec->value == NULL)
 		return read_tombstone(rec, arena, ret_image, why);
 	buf_reader_init(&rd, rec->value, rec->value_len);
-	if (buf_get_u8(&rd) != MARK_0 || buf_get_u8(&rd) != MARK_1)
-		return sg_fault_set(
-			why, SG_BAD_RECORD, "not in Avro's single-object form");
-	if (buf_get_u64(&rd) != FORM_CURRENT)
-		return sg_fault_set(why, SG_UNKNOWN_SCHEMA,
-			"not written with current.v1.avsc of this version");
+	err = read_frame(&rd, why);
+	if (err != SG_OK)
+		return err;
 	if (!get_image(&rd, arena, &image))
 		return SG_NOMEM;
 	if (rd.is_bad || rd.at != rd.end)

@@ -18,6 +18,7 @@
 #define QUEUE_WAIT_MS 30000
 #define QUEUE_STEP_MS 50
 #define SERVE_EVERY 256
+#define CONFLUENT_BYTES 5
 #define NUMBER_MAX 24
 
 /* A record on its way to librdkafka. `value` NULL is a tombstone. */
@@ -195,11 +196,30 @@ new_headers(const struct publish *pub, const char *id, const char *type,
 
 /* --- what is published -------------------------------------------------- */
 
+/*
+ * The value is encoded behind a single-object frame. A Confluent frame is
+ * shorter: it is written over the end of that one.
+ */
+static void
+frame_value(struct publish *pub, struct outgoing *out)
+{
+	uint8_t *frame = pub->value.bytes + FORM_FRAME_BYTES - CONFLUENT_BYTES;
+	uint32_t id = (uint32_t)pub->schema_ids[out->topic];
+
+	if (!pub->has_schema_ids)
+		return;
+	frame[0] = 0;
+	for (int i = 0; i < 4; i++)
+		frame[1 + i] = (uint8_t)(id >> (24 - 8 * i));
+	out->value = frame;
+	out->value_len = pub->value.len - FORM_FRAME_BYTES + CONFLUENT_BYTES;
+}
+
 static enum sg_err
 send_value(struct publish *pub, enum publish_topic topic, int32_t group,
 	const char *account, rd_kafka_headers_t *headers, struct sg_fault *why)
 {
-	const struct outgoing out = {
+	struct outgoing out = {
 		.topic = topic,
 		.group = group,
 		.key = account,
@@ -208,6 +228,7 @@ send_value(struct publish *pub, enum publish_topic topic, int32_t group,
 		.value_len = pub->value.len,
 	};
 
+	frame_value(pub, &out);
 	add(headers, "content-type", "application/avro");
 	return send_record(pub, &out, headers, why);
 }

@@ -27,6 +27,8 @@ struct publish {
 	rd_kafka_topic_t *rkts[PUBLISH_TOPIC_COUNT];
 	char *source;
 	bool is_at_least_once;
+	bool has_schema_ids;
+	int32_t schema_ids[PUBLISH_TOPIC_COUNT];
 	struct buf value; /* scratch: one value */
 
 	struct publish_group **groups; /* by number; NULL: not seen yet */

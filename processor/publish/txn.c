@@ -156,6 +156,8 @@ publish_open(const struct publish_opts *opts, int32_t timeout_ms,
 		goto out;
 	buf_init(&pub->value, FORM_VALUE_MAX);
 	pub->is_at_least_once = opts->is_at_least_once;
+	pub->has_schema_ids = opts->has_schema_ids;
+	memcpy(pub->schema_ids, opts->schema_ids, sizeof(pub->schema_ids));
 	pub->source = strdup(opts->source);
 	if (pub->source == NULL)
 		goto out;

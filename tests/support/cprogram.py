@@ -6,7 +6,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGES = ["rdkafka", "avro-c", "hiredis", "yaml-0.1", "jansson",
-            "libmicrohttpd", "libxxhash", "glib-2.0"]
+            "libmicrohttpd", "libxxhash", "glib-2.0", "libcurl"]
 
 
 def build_folder():

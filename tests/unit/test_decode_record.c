@@ -441,7 +441,10 @@ id_may_stand_in_a_header(void **state)
 		{"\0\0\0\0\2", 5, DECODE_AUTO, SG_UNKNOWN_SCHEMA},
 		{"\0\0\0\1", 4, DECODE_AUTO, SG_BAD_FRAMING},
 		{"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 17, DECODE_AUTO,
+			SG_UNKNOWN_SCHEMA},
+		{"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, DECODE_AUTO,
 			SG_BAD_FRAMING},
+		{"\0\0\0\0\1\0", 6, DECODE_AUTO, SG_BAD_FRAMING},
 		{NULL, 0, DECODE_AUTO, SG_BAD_FRAMING},
 	};
 
