@@ -189,11 +189,17 @@ install: $(BIN) ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/segmentd
 	install -D -m 644 config/segmentd.yaml \
 		$(DESTDIR)$(PREFIX)/share/segmentd/config/segmentd.yaml
-	mkdir -p $(DESTDIR)$(PREFIX)/share/segmentd/schemas/examples
+	mkdir -p $(DESTDIR)$(PREFIX)/share/segmentd/schemas/examples \
+		$(DESTDIR)$(PREFIX)/share/segmentd/schemas/presets \
+		$(DESTDIR)$(PREFIX)/share/segmentd/config/presets
 	install -m 644 schemas/*.avsc \
 		$(DESTDIR)$(PREFIX)/share/segmentd/schemas/
 	install -m 644 schemas/examples/*.avsc \
 		$(DESTDIR)$(PREFIX)/share/segmentd/schemas/examples/
+	install -m 644 schemas/presets/*.avsc \
+		$(DESTDIR)$(PREFIX)/share/segmentd/schemas/presets/
+	install -m 644 config/presets/*.yaml \
+		$(DESTDIR)$(PREFIX)/share/segmentd/config/presets/
 
 clean: ## remove what was built
 	rm -rf build build-*

@@ -37,6 +37,7 @@ struct conf_feature {
 	int64_t window_ms;	/* 0: none, or since ever */
 	struct conf_text window;
 	struct conf_text where;
+	struct conf_text as;	      /* bool int double string timestamp */
 	const struct conf_text *keep; /* collect: paths */
 	size_t nkeep;
 	uint32_t max;

@@ -135,6 +135,7 @@ decode_reader_type(const struct decode_reader *reader);
  *     plan             a field             properties.plan   nested records
  *     items[0].sku     array element       traits["tier"]    map entry
  *     @timestamp       the Kafka record's  @headers["type"]  a header, text
+ *     @headers         map(string, string?) of all headers that are text
  *
  * Where the way leads through a null, a missing entry or element, or a union
  * branch without the field, the slot is null and *ret_type is nullable.

@@ -12,6 +12,7 @@
 #include "segmentd/change.h"
 #include "segmentd/conf.h"
 #include "segmentd/err.h"
+#include "segmentd/record.h"
 #include "segmentd/type.h"
 #include "segmentd/value.h"
 
@@ -154,7 +155,9 @@ struct replay_event {
 	uint32_t input;
 	const void *bytes; /* bare Avro of the input's schema */
 	size_t len;
-	const char *key;  /* of the record; NULL: none */
+	const char *key; /* of the record; NULL: none */
+	const struct record_header *headers;
+	size_t nheaders;
 	int64_t kafka_ms; /* the record's timestamp; -1: none */
 	int64_t clock_ms; /* the clock moves there before the event is taken;
 			     INT64_MIN: to the event's time */

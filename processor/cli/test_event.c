@@ -3,11 +3,13 @@
  *
  *     - {event: orders, at: 2026-03-01T10:00:00Z, account: "7", amount: 3.5}
  *
- * `account` and `at` fill the fields that the input names as its key and time;
- * what is no key of the step itself is a field, or stands under `fields`. From
- * the fields JSON is made, by the types of the schema, since a text of YAML
- * does not tell whether 7 is a number; files/ makes Avro of it by the rules it
- * has for all files. The input of overrides is one of the program's own:
+ * `account` and `at` fill the fields that the input names as its key and time,
+ * or the headers; what is no key of the step itself is a field, or stands under
+ * `fields`. `headers` is a map of the record's headers, unless a field is
+ * called that. From the fields JSON is made, by the types of the schema, since
+ * a text of YAML does not tell whether 7 is a number; files/ makes Avro of it
+ * by the rules it has for all files. The input of overrides is one of the
+ * program's own:
  *
  *     - {event: overrides, at: TIME, account: "7", segmentation: touch,
  *        segment: high, author: ann, expires_at: TIME}
@@ -21,8 +23,14 @@
 #define JSON_BYTES_MAX (1 << 20)
 #define DEPTH_MAX 32
 
+#define HEADERS "headers"
+#define HEADERS_PATH "@headers["
+
+/* The last one may be a field. */
 static const char *const event_keys[] = {"event", "at", "account", "fields",
-	"arrives", "kafka", "refused", NULL};
+	"arrives", "kafka", "refused", HEADERS, NULL};
+static const char *const event_keys_only[] = {"event", "at", "account",
+	"fields", "arrives", "kafka", "refused", NULL};
 
 /* --- JSON --------------------------------------------------------------- */
 
@@ -170,27 +178,50 @@ add_node(struct test_file *file, struct doc_node *map, const char *key,
 	return node->key.s == NULL ? NULL : node;
 }
 
-/* The field at a path ("meta.account"), unless the file gives one. */
+/* The first name of a path, what is behind it, and its length; 0: an element
+ * of a list, which nobody fills. */
+static size_t
+path_name(const char **path, const char **ret_rest)
+{
+	const char *at = *path;
+	size_t len;
+
+	if (*at == '[' && (at[1] == '"' || at[1] == '\'')) {
+		const char *close = strchr(at + 2, at[1]);
+
+		*path = at + 2;
+		*ret_rest = close == NULL ? "" : close + 2;
+		return close == NULL ? 0 : (size_t)(close - *path);
+	}
+	*path = at + (*at == '.');
+	len = strcspn(*path, ".[");
+	*ret_rest = *path + len;
+	return len;
+}
+
+/* The field at a path (`meta.account`, `attribute["id"]`), unless the file
+ * gives one. */
 static bool
 fill_path(struct test_file *file, struct doc_node *map, const char *path,
 	const char *text)
 {
-	size_t len = strcspn(path, ".");
+	const char *rest;
+	size_t len = path_name(&path, &rest);
 	char *key = test_copy(file, path, len);
 	struct doc_node *node;
 
-	if (key == NULL)
-		return false;
-	if (path[len] == '\0' && doc_get(map, key) != NULL)
+	if (key == NULL || len == 0)
+		return key != NULL;
+	if (*rest == '\0' && doc_get(map, key) != NULL)
 		return true;
 	node = (struct doc_node *)doc_get(map, key);
 	if (node == NULL)
 		node = add_node(file, map, path, len);
 	if (node == NULL)
 		return false;
-	if (path[len] == '.') {
+	if (*rest != '\0') {
 		node->kind = DOC_MAP;
-		return fill_path(file, node, path + len + 1, text);
+		return fill_path(file, node, rest, text);
 	}
 	node->kind = DOC_TEXT;
 	node->text.s = text;
@@ -323,10 +354,22 @@ read_times(struct test_file *file, const struct doc_node *node,
 	return true;
 }
 
+/* A path that is filled: of a field, or of a header. */
+static bool
+fill(struct test_file *file, struct doc_node *map, struct doc_node *headers,
+	const char *path, const char *text)
+{
+	if (strncmp(path, HEADERS_PATH, strlen(HEADERS_PATH)) == 0)
+		return fill_path(
+			file, headers, path + strlen("@headers"), text);
+	return fill_path(file, map, path, text);
+}
+
 /* What `account` and `at` of the step stand for in the record. */
 static bool
 fill_fields(struct test_file *file, const struct doc_node *node,
-	const struct times *times, struct doc_node *map, struct test_step *step)
+	const struct times *times, struct doc_node *map,
+	struct doc_node *headers, struct test_step *step)
 {
 	struct place place = place_of(file->conf, step->event.input);
 	const struct doc_node *account = doc_get(node, "account");
@@ -337,8 +380,8 @@ fill_fields(struct test_file *file, const struct doc_node *node,
 		if (step->event.key == NULL)
 			return false;
 		if (place.key != NULL)
-			is_ok = fill_path(
-				file, map, place.key, step->event.key);
+			is_ok = fill(
+				file, map, headers, place.key, step->event.key);
 	}
 	if (!times->has_at) {
 		if (place.time == NULL) {
@@ -352,10 +395,10 @@ fill_fields(struct test_file *file, const struct doc_node *node,
 		step->event.kafka_ms = times->at_ms;
 		return is_ok;
 	}
-	if (place.time[0] == '@')
+	if (strcmp(place.time, "@timestamp") == 0)
 		step->event.kafka_ms = times->at_ms;
 	else
-		is_ok = is_ok && fill_path(file, map, place.time,
+		is_ok = is_ok && fill(file, map, headers, place.time,
 					 test_copy(file, times->at_text,
 						 strlen(times->at_text)));
 	return is_ok;
@@ -382,6 +425,59 @@ number_time(struct test_file *file, const struct times *times,
 	(void)snprintf(text, sizeof(text), "%lld", (long long)times->at_ms);
 	node->text.s = test_copy(file, text, strlen(text));
 	node->text.len = strlen(text);
+}
+
+/* The headers of the step as those of a record. */
+static bool
+set_headers(struct test_file *file, const struct doc_node *headers,
+	struct test_step *step)
+{
+	struct record_header *made =
+		test_room(file, headers->n + 1, sizeof(*made));
+	size_t n = 0;
+
+	if (made == NULL)
+		return false;
+	for (const struct doc_node *c = headers->first; c != NULL;
+		c = c->next) {
+		const char *text = test_text(file, c);
+
+		if (text == NULL)
+			return false;
+		made[n++] = (struct record_header){
+			.name = c->key.s, .value = text, .len = strlen(text)};
+	}
+	step->event.headers = made;
+	step->event.nheaders = n;
+	return true;
+}
+
+/* What the step says about the record, in two maps: fields and headers. */
+static bool
+take_record(struct test_file *file, const struct doc_node *node,
+	const struct type *type, struct doc_node *map, struct doc_node *headers)
+{
+	bool has_headers = type_field_index(type, HEADERS, strlen(HEADERS)) < 0;
+	const struct doc_node *given =
+		has_headers ? doc_get(node, HEADERS) : NULL;
+	const struct doc_node *fields = doc_get(node, "fields");
+
+	map->kind = DOC_MAP;
+	headers->kind = DOC_MAP;
+	if (fields != NULL && fields->kind != DOC_MAP) {
+		test_key_mistake(
+			file, fields, NULL, "`fields` must be a map of fields");
+		return false;
+	}
+	if (given != NULL && given->kind != DOC_MAP) {
+		test_key_mistake(file, given, NULL,
+			"`headers` must be a map of headers");
+		return false;
+	}
+	return take_fields(file, map, node,
+		       has_headers ? event_keys : event_keys_only) &&
+	       (fields == NULL || take_fields(file, map, fields, NULL)) &&
+	       (given == NULL || take_fields(file, headers, given, NULL));
 }
 
 /* The node of the field that a fault names first: field 'a.b' */
@@ -455,33 +551,26 @@ bool
 test_event(struct test_file *file, const struct doc_node *node,
 	int64_t *clock_ms, struct test_step *step)
 {
-	const struct doc_node *fields = doc_get(node, "fields");
 	const struct doc_node *refused = doc_get(node, "refused");
 	int32_t input = find_input(file, doc_get(node, "event"));
 	struct doc_node *map = test_room(file, 1, sizeof(*map));
+	struct doc_node *headers = test_room(file, 1, sizeof(*headers));
+	const struct type *type;
 	struct times times;
 
-	if (input < 0 || map == NULL)
+	if (input < 0 || map == NULL || headers == NULL)
 		return false;
+	type = program_input_type(file->program, (uint32_t)input);
 	step->event = (struct replay_event){.input = (uint32_t)input,
 		.kafka_ms = -1,
 		.clock_ms = INT64_MIN};
-	map->kind = DOC_MAP;
 	if (refused != NULL && !read_refusal(file, refused, &step->refusal))
 		return false;
 	if (!read_times(file, node, clock_ms, step, &times) ||
-		!take_fields(file, map, node, event_keys))
-		return false;
-	if (fields != NULL && fields->kind != DOC_MAP) {
-		test_key_mistake(
-			file, fields, NULL, "`fields` must be a map of fields");
-		return false;
-	}
-	if (fields != NULL && !take_fields(file, map, fields, NULL))
-		return false;
-	if (!fill_fields(file, node, &times, map, step) ||
-		!check_fields(file, map,
-			program_input_type(file->program, (uint32_t)input),
+		!take_record(file, node, type, map, headers) ||
+		!fill_fields(file, node, &times, map, headers, step) ||
+		!set_headers(file, headers, step) ||
+		!check_fields(file, map, type,
 			place_of(file->conf, (uint32_t)input).name))
 		return false;
 	number_time(file, &times, map, (uint32_t)input);

@@ -10,6 +10,7 @@
  *     collect                    the key field; keep, max, closed_when,
  *                                remove_when
  *
+ * `as` beside a field says which type its values are taken as.
  * `max` is a kind, and beside `collect` it is the number of entries.
  */
 #include "walk.h"
@@ -25,6 +26,7 @@
 enum feature_key {
 	KEY_WINDOW = FEATURE_KIND_COUNT,
 	KEY_WHERE,
+	KEY_AS,
 	KEY_KEEP,
 	KEY_CLOSED_WHEN,
 	KEY_REMOVE_WHEN,
@@ -37,6 +39,7 @@ static const char *const feature_keys[] = {
 #undef FEATURE
 		[KEY_WINDOW] = "window",
 	[KEY_WHERE] = "where",
+	[KEY_AS] = "as",
 	[KEY_KEEP] = "keep",
 	[KEY_CLOSED_WHEN] = "closed_when",
 	[KEY_REMOVE_WHEN] = "remove_when",
@@ -49,6 +52,9 @@ static const char *const kind_names[] = {
 #undef FEATURE
 		NULL,
 };
+
+static const char *const as_names[] = {
+	"bool", "int", "double", "string", "timestamp", NULL};
 
 /* What a kind takes. */
 enum takes {
@@ -350,6 +356,28 @@ check_collect_keys(struct reading *rd)
 }
 
 static void
+as_read(struct reading *rd, const struct doc_node *node)
+{
+	struct conf_text *as = &rd->feature->as;
+	char hint[256];
+	size_t i = 0;
+
+	if (rd->feature->field.s == NULL) {
+		walk_key_fault(rd->walk, node, NULL,
+			"`as` says how a field is taken, and there is none");
+		return;
+	}
+	if (!walk_text(rd->walk, node, false, as))
+		return;
+	while (as_names[i] != NULL && strcmp(as->s, as_names[i]) != 0)
+		i++;
+	if (as_names[i] == NULL)
+		walk_fault(rd->walk, node,
+			name_hint(as->s, as_names, hint, sizeof(hint)),
+			"not a type that a field can be taken as");
+}
+
+static void
 feature_read(struct walk *walk, const struct doc_node *node,
 	const struct conf_input *input, struct conf_feature *feature)
 {
@@ -358,6 +386,7 @@ feature_read(struct walk *walk, const struct doc_node *node,
 		.feature = feature,
 		.window = doc_get(node, "window")};
 	const struct doc_node *filter = doc_get(node, "where");
+	const struct doc_node *as = doc_get(node, "as");
 	char where[2 * CONF_NAME_MAX + 24];
 
 	feature->kind = FEATURE_KIND_COUNT;
@@ -373,6 +402,8 @@ feature_read(struct walk *walk, const struct doc_node *node,
 	}
 	kind_read(&rd);
 	check_collect_keys(&rd);
+	if (as != NULL)
+		as_read(&rd, as);
 	if (filter != NULL)
 		(void)walk_expr(walk, filter, &feature->where);
 }

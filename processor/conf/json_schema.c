@@ -60,6 +60,9 @@ static const char feature[] =
 	"    \"collect\": {\"$ref\": \"#/$defs/path\"},\n"
 	"    \"window\": {\"$ref\": \"#/$defs/span\"},\n"
 	"    \"where\": {\"$ref\": \"#/$defs/expression\"},\n"
+	"    \"as\": {\"enum\": [\"bool\", \"int\", \"double\",\n"
+	"      \"string\", \"timestamp\"], \"description\":\n"
+	"      \"The type that the field's values are taken as.\"},\n"
 	"    \"keep\": {\"type\": \"array\", \"maxItems\": 32,\n"
 	"      \"uniqueItems\": true,\n"
 	"      \"items\": {\"$ref\": \"#/$defs/path\"}},\n"
@@ -97,7 +100,10 @@ static const char feature[] =
 	"[\"window\"]}}],\n"
 	"  \"dependentRequired\": {\"keep\": [\"collect\"],\n"
 	"    \"closed_when\": [\"collect\"],\n"
-	"    \"remove_when\": [\"collect\"]}},\n";
+	"    \"remove_when\": [\"collect\"]},\n"
+	"  \"dependentSchemas\": {\"as\": {\"not\": {\"anyOf\": [\n"
+	"    {\"required\": [\"count\"]}, {\"required\": [\"streak\"]},\n"
+	"    {\"required\": [\"days_since\"]}]}}}},\n";
 
 static const char parts_defs[] =
 	"\"input\": {\"type\": \"object\",\n"

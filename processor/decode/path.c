@@ -80,11 +80,16 @@ parse_special(
 	const char *text, size_t len, struct path *path, struct sg_fault *why)
 {
 	static const char timestamp[] = "@timestamp", headers[] = "@headers[";
+	const size_t all_len = sizeof(headers) - 2; /* without the bracket */
 	const char *at = text + sizeof(headers) - 1;
 	const char *end = text + len;
 
 	if (len == sizeof(timestamp) - 1 && memcmp(text, timestamp, len) == 0) {
 		path->kind = PATH_TIMESTAMP;
+		return SG_OK;
+	}
+	if (len == all_len && memcmp(text, headers, len) == 0) {
+		path->kind = PATH_HEADERS;
 		return SG_OK;
 	}
 	if (len > sizeof(headers) - 1 &&
@@ -95,8 +100,8 @@ parse_special(
 		path->nsteps = 1;
 		return SG_OK;
 	}
-	return path_bad(
-		text, len, "there are @timestamp and @headers[\"name\"]", why);
+	return path_bad(text, len,
+		"there are @timestamp, @headers and @headers[\"name\"]", why);
 }
 
 enum sg_err

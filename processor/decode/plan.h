@@ -173,7 +173,7 @@ struct path_step {
 };
 
 struct path {
-	enum { PATH_FIELD, PATH_TIMESTAMP, PATH_HEADER } kind;
+	enum { PATH_FIELD, PATH_TIMESTAMP, PATH_HEADER, PATH_HEADERS } kind;
 	struct path_step steps[PATH_STEPS_MAX]; /* PATH_HEADER: one */
 	size_t nsteps;
 };

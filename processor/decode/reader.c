@@ -27,7 +27,7 @@
 #define GUID_FRAME_BYTES (1 + SCHEMA_GUID_BYTES)
 #define SINGLE_OBJECT_BYTES 10
 
-enum slot_kind { SLOT_FIELD, SLOT_TIMESTAMP, SLOT_HEADER };
+enum slot_kind { SLOT_FIELD, SLOT_TIMESTAMP, SLOT_HEADER, SLOT_HEADERS };
 
 struct slot {
 	enum slot_kind kind;
@@ -277,6 +277,16 @@ bind_special(struct decode_reader *reader, const struct path *path,
 		slot->kind = SLOT_TIMESTAMP;
 		slot->type = type_nullable(&reader->arena, &type_timestamp);
 		return SG_OK;
+	}
+	if (path->kind == PATH_HEADERS) {
+		slot->kind = SLOT_HEADERS;
+		slot->type = type_nullable(&reader->arena, &type_string);
+		if (slot->type != NULL)
+			slot->type = type_map(
+				&reader->arena, &type_string, slot->type);
+		return slot->type == NULL
+			       ? sg_fault_set(why, SG_NOMEM, "no memory")
+			       : SG_OK;
 	}
 	slot->kind = SLOT_HEADER;
 	slot->type = type_nullable(&reader->arena, &type_string);
@@ -586,9 +596,44 @@ fill_header(const struct slot *slot, const struct record *rec,
 	return SG_OK;
 }
 
+/*
+ * All headers, the last one first: of two with one name it is the one that is
+ * found. What is not UTF-8 is somebody else's and left out.
+ */
+static enum sg_err
+fill_headers(const struct record *rec, struct arena *arena,
+	struct value *ret_value, struct sg_fault *why)
+{
+	struct value *items =
+		arena_array(arena, 2 * rec->nheaders + 1, sizeof(*items));
+	uint32_t n = 0;
+
+	if (items == NULL)
+		return sg_fault_set(why, SG_NOMEM, "no memory for headers");
+	for (size_t i = rec->nheaders; i-- > 0;) {
+		const struct record_header *header = &rec->headers[i];
+		size_t len = strlen(header->name);
+
+		if (header->len > DECODE_RECORD_MAX ||
+			!utf8_is_valid(header->name, len) ||
+			(header->value != NULL &&
+				!utf8_is_valid(header->value, header->len)))
+			continue;
+		items[2 * n] = value_string(header->name, (uint32_t)len);
+		items[2 * n + 1] = header->value == NULL
+					   ? value_null()
+					   : value_string(header->value,
+						     (uint32_t)header->len);
+		n++;
+	}
+	*ret_value = (struct value){
+		.kind = VALUE_MAP, .len = n, .as = {.items = items}};
+	return SG_OK;
+}
+
 static enum sg_err
 fill_special(const struct decode_reader *reader, const struct record *rec,
-	struct value *values, struct sg_fault *why)
+	struct arena *arena, struct value *values, struct sg_fault *why)
 {
 	enum sg_err err = SG_OK;
 
@@ -601,6 +646,8 @@ fill_special(const struct decode_reader *reader, const struct record *rec,
 					    : value_timestamp_ms(rec->kafka_ms);
 		else if (slot->kind == SLOT_HEADER)
 			err = fill_header(slot, rec, &values[i], why);
+		else if (slot->kind == SLOT_HEADERS)
+			err = fill_headers(rec, arena, &values[i], why);
 	}
 	return err;
 }
@@ -669,7 +716,7 @@ decode_record(struct decode_reader *reader, const struct record *rec,
 	memcpy(values, plan->slots, reader->nslots * sizeof(*values));
 	err = record_run(reader, plan, rec, frame.bytes, arena, values, why);
 	if (err == SG_OK && reader->has_special)
-		err = fill_special(reader, rec, values, why);
+		err = fill_special(reader, rec, arena, values, why);
 	if (err == SG_OK)
 		*ret_slots = values;
 	return err;

@@ -118,9 +118,11 @@ type_refuse(const struct feature_def *def, const char *what,
 
 	buf_init(&text, 256);
 	type_print(type, &text);
-	err = sg_fault_set(why, SG_BAD_OPTION, "%s: %s of %s is %s, not %s",
+	err = sg_fault_set(why, SG_BAD_OPTION, "%s: %s of %s is %s, not %s%s",
 		def->name, what, feature_kind_name(def->kind), buf_cstr(&text),
-		want);
+		want,
+		type->kind == TYPE_DYN ? ", and `as` does not say which one"
+				       : "");
 	buf_fini(&text);
 	return err;
 }

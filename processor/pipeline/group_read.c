@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "cast.h"
 #include "group.h"
 #include "override.h"
 #include "segmentd/hash.h"
@@ -217,6 +218,9 @@ group_read(struct toolbox *box, const struct record *rec,
 	if (err != SG_OK)
 		return err;
 	ev->nslots = decode_reader_nslots(reader);
+	err = casts_fill(in, &box->batch, &ev->slots, &ev->nslots);
+	if (err != SG_OK)
+		return err;
 	err = read_account(box, in, rec, ev, why);
 	if (err == SG_OK)
 		err = read_time(in, rec, ev, why);

@@ -122,6 +122,31 @@ build_schemas(struct build *b)
 	return SG_OK;
 }
 
+/* The name of the feature that a fault begins with: "INPUT.FEATURE: ...". */
+static const struct conf_text *
+fault_place(const struct conf *conf, const char *fault)
+{
+	const struct conf_text *place =
+		conf->ninputs > 0 ? &conf->inputs[0].name : &conf->opt.group;
+
+	for (size_t i = 0; i < conf->ninputs; i++) {
+		const struct conf_input *ci = &conf->inputs[i];
+
+		if (strncmp(fault, ci->name.s, ci->name.len) != 0 ||
+			fault[ci->name.len] != '.')
+			continue;
+		for (size_t k = 0; k < ci->nfeatures; k++) {
+			const struct conf_text *name = &ci->features[k].name;
+			const char *at = fault + ci->name.len + 1;
+
+			if (strncmp(at, name->s, name->len) == 0 &&
+				at[name->len] == ':')
+				place = name;
+		}
+	}
+	return place;
+}
+
 static enum sg_err
 build_inputs(struct build *b)
 {
@@ -152,20 +177,8 @@ build_inputs(struct build *b)
 	if (err == SG_NOMEM)
 		return err;
 	if (err != SG_OK) {
-		const struct conf_text *text = conf->ninputs > 0
-						       ? &conf->inputs[0].name
-						       : &conf->opt.group;
-
-		for (size_t i = 0; i < conf->ninputs; i++) {
-			for (size_t k = 0; k < conf->inputs[i].nfeatures; k++) {
-				const struct conf_text *name =
-					&conf->inputs[i].features[k].name;
-
-				if (strstr(why.text, name->s) != NULL)
-					text = name;
-			}
-		}
-		conf_diag_at(b->diags, text, 0, 0, false, NULL, "%s", why.text);
+		conf_diag_at(b->diags, fault_place(conf, why.text), 0, 0, false,
+			NULL, "%s", why.text);
 		prog->nfeatures = 0;
 	}
 	return SG_OK;

@@ -48,6 +48,12 @@ struct program_filter {
 	struct cel_prog *prog;
 };
 
+/* A field's values taken as another type: cast.h. */
+struct program_cast {
+	uint32_t from; /* event slot */
+	enum type_kind to;
+};
+
 struct program_input {
 	const char *name;
 	const char *topic;
@@ -64,6 +70,9 @@ struct program_input {
 	const char **paths;
 	const struct type **path_types;
 	size_t npaths;
+	/* The values of their slots follow those of the reader. */
+	struct program_cast *casts;
+	size_t ncasts;
 	struct program_filter filters[FEATURE_FILTERS_MAX];
 	size_t nfilters;
 	struct cel_prog *delete_when;

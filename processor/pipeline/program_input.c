@@ -3,12 +3,14 @@
  *
  * Expressions over an event (where, delete_when, closed_when, remove_when) may
  * name any field of the reader schema by its path through nested records. All
- * these paths are declared; those that an expression really reads are bound
- * in the decode reader, so that the plan touches nothing else.
+ * these paths are declared, and `headers` where no field is called that; those
+ * that an expression really reads are bound in the decode reader, so that the
+ * plan touches nothing else.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "cast.h"
 #include "program_build.h"
 
 static bool
@@ -32,6 +34,19 @@ paths_add(struct build *b, struct program_input *in, const char *prefix,
 			return false;
 	}
 	return true;
+}
+
+/* What bind_slots() knows as the headers of the record. */
+static const char headers_path[] = "@headers";
+static const char headers_name[] = "headers";
+
+static const struct type *
+headers_type(struct build *b)
+{
+	struct arena *arena = &b->prog->arena;
+	const struct type *text = type_nullable(arena, &type_string);
+
+	return text == NULL ? NULL : type_map(arena, &type_string, text);
 }
 
 /* The type at a path: that of the field, nullable where a record on the way
@@ -66,6 +81,9 @@ declare_paths(struct build *b, struct program_input *in)
 	in->paths = arena_array(arena, CEL_NAMES_MAX, sizeof(*in->paths));
 	if (in->paths == NULL || !paths_add(b, in, "", record, 0))
 		return SG_NOMEM;
+	if (in->npaths < CEL_NAMES_MAX && type_field_index(record, headers_name,
+						  strlen(headers_name)) < 0)
+		in->paths[in->npaths++] = headers_path;
 	in->path_types =
 		arena_array(arena, in->npaths + 1, sizeof(*in->path_types));
 	in->event_slot =
@@ -78,11 +96,16 @@ declare_paths(struct build *b, struct program_input *in)
 	cel_env_timezone(in->env, b->prog->timezone);
 	for (size_t i = 0; i < in->npaths; i++) {
 		in->event_slot[i] = -1;
-		in->path_types[i] = path_type(b, record, in->paths[i]);
+		in->path_types[i] =
+			in->paths[i] == headers_path
+				? headers_type(b)
+				: path_type(b, record, in->paths[i]);
 		if (in->path_types[i] == NULL)
 			return SG_NOMEM;
-		err = cel_env_declare(
-			in->env, in->paths[i], in->path_types[i], (uint32_t)i);
+		err = cel_env_declare(in->env,
+			in->paths[i] == headers_path ? headers_name
+						     : in->paths[i],
+			in->path_types[i], (uint32_t)i);
 		if (err != SG_OK && err != SG_BAD_OPTION)
 			return err;
 	}
@@ -266,15 +289,18 @@ feature_fill(struct build *b, struct program_input *in, uint32_t input,
 		.max = cf->max,
 	};
 	def->name = build_printf(b, "%s.%s", in->name, cf->name.s);
-	def->identity = build_printf(b, "%s|%lld|%s|%s|%s|%s",
+	def->identity = build_printf(b, "%s|%lld|%s|%s|%s|%s%s%s",
 		feature_kind_name(cf->kind), (long long)cf->window_ms,
 		text_or(&cf->field, ""), text_or(&cf->where, ""),
-		text_or(&cf->closed_when, ""), text_or(&cf->remove_when, ""));
+		text_or(&cf->closed_when, ""), text_or(&cf->remove_when, ""),
+		cf->as.s == NULL ? "" : "|as=", text_or(&cf->as, ""));
 	if (def->name == NULL || def->identity == NULL) {
 		b->err = SG_NOMEM;
 		return false;
 	}
 	if (!bind_path(b, in, &cf->field, &def->slot, &def->type))
+		return false;
+	if (cf->as.s != NULL && !cast_add(b, in, cf, &def->slot, &def->type))
 		return false;
 	if (cf->field.s != NULL) {
 		def->key_name = field_name(b, &cf->field);
@@ -343,6 +369,8 @@ build_input(struct build *b, uint32_t input)
 {
 	const struct conf_input *ci = &b->prog->conf->inputs[input];
 	struct program_input *in = &b->prog->inputs[input];
+	struct feature_def *defs = &b->prog->feature_defs[b->prog->nfeatures];
+	size_t ndefs = 0;
 	const struct type *type;
 	enum sg_err err;
 
@@ -361,7 +389,8 @@ build_input(struct build *b, uint32_t input)
 			"the account id must be a string or an integer");
 	(void)bind_path(b, in, &ci->time, &in->time_slot, &type);
 	if (type != NULL && type->kind != TYPE_TIMESTAMP &&
-		type->kind != TYPE_INT && type->kind != TYPE_STRING)
+		type->kind != TYPE_INT && type->kind != TYPE_STRING &&
+		type->kind != TYPE_DYN)
 		conf_diag_at(b->diags, &ci->time, 0, 0, false, NULL,
 			"the event time must be a timestamp, an integer "
 			"(milliseconds) or an RFC 3339 string");
@@ -369,9 +398,10 @@ build_input(struct build *b, uint32_t input)
 	if (ci->delete_when.s != NULL)
 		in->delete_when = compile_event(b, in, &ci->delete_when);
 	for (size_t i = 0; i < ci->nfeatures; i++) {
-		if (feature_fill(b, in, input, &ci->features[i],
-			    &b->prog->feature_defs[b->prog->nfeatures]))
-			b->prog->nfeatures++;
+		if (feature_fill(b, in, input, &ci->features[i], &defs[ndefs]))
+			ndefs++;
 	}
+	b->prog->nfeatures += ndefs;
+	casts_place(in, defs, ndefs);
 	return SG_OK;
 }

@@ -100,6 +100,8 @@ replay_event(struct replay *rp, const struct replay_event *event,
 		.key_len = event->key == NULL ? 0 : strlen(event->key),
 		.value = event->bytes,
 		.value_len = event->len,
+		.headers = event->headers,
+		.nheaders = event->nheaders,
 		.writer = rp->prog->inputs[event->input].schema,
 	};
 

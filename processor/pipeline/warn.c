@@ -233,6 +233,7 @@ is_same_feature(const struct conf_feature *a, const struct conf_feature *b)
 		a->nkeep != b->nkeep || a->max != b->max ||
 		!same_rule(&a->field, &b->field) ||
 		!same_rule(&a->where, &b->where) ||
+		!same_rule(&a->as, &b->as) ||
 		!same_rule(&a->closed_when, &b->closed_when) ||
 		!same_rule(&a->remove_when, &b->remove_when))
 		return false;

@@ -101,7 +101,8 @@ every_kind_of_feature_is_read(void **state)
 		"      o: {rate: x, window: 7d}\n"
 		"      p: {trend: 200d}\n"
 		"      q: {streak: true}\n"
-		"      r: {days_since: }\n";
+		"      r: {days_since: }\n"
+		"      s: {last: x, as: timestamp}\n";
 	static const struct {
 		enum feature_kind kind;
 		const char *field;
@@ -125,6 +126,7 @@ every_kind_of_feature_is_read(void **state)
 		{FEATURE_trend, NULL, 200 * DAY},
 		{FEATURE_streak, NULL, 0},
 		{FEATURE_days_since, NULL, 0},
+		{FEATURE_last, "x", 0},
 	};
 	const struct conf_input *in = &read_text(*state, yaml)->inputs[0];
 
@@ -146,6 +148,8 @@ every_kind_of_feature_is_read(void **state)
 	expect_text(&in->features[11].remove_when, "q");
 	assert_int_equal(in->features[12].max, FEATURE_COLLECT_DEFAULT);
 	expect_text(&in->features[12].closed_when, NULL);
+	expect_text(&in->features[0].as, NULL);
+	expect_text(&in->features[18].as, "timestamp");
 }
 
 static void

@@ -241,10 +241,10 @@ bad_path_is_refused_and_says_what_there_is(void **state)
 		{"items.sku", "there is no field 'sku' in array"},
 		{"who.none", "there is no field 'none'"},
 		{"nil.x", "there is no field 'x' in union"},
-		{"@time", "there are @timestamp and @headers"},
-		{"@headers", "there are @timestamp and @headers"},
-		{"@headers[0]", "there are @timestamp and @headers"},
-		{"@headers[\"a\"].b", "there are @timestamp and @headers"},
+		{"@time", "there are @timestamp, @headers and"},
+		{"@header", "there are @timestamp, @headers and"},
+		{"@headers[0]", "there are @timestamp, @headers and"},
+		{"@headers[\"a\"].b", "there are @timestamp, @headers and"},
 	};
 	struct fixture fx;
 
@@ -281,7 +281,7 @@ headers_and_the_timestamp_are_slots(void **state)
 		.nheaders = SG_COUNTOF(headers),
 		.writer = -1};
 	struct fixture fx;
-	uint32_t at, type, none, absent;
+	uint32_t at, type, none, absent, all;
 
 	(void)state;
 	fixture_init(&fx,
@@ -300,6 +300,14 @@ headers_and_the_timestamp_are_slots(void **state)
 	assert_string_equal(value_text(&fx, fx.slots[type]), "\"new\"");
 	assert_string_equal(value_text(&fx, fx.slots[none]), "null");
 	assert_string_equal(value_text(&fx, fx.slots[absent]), "null");
+
+	/* The newest of a name comes first; what is no text is left out. */
+	all = fixture_bind(&fx, "@headers");
+	assert_int_equal(
+		decode_record(fx.reader, &rec, &fx.arena, &fx.slots, &fx.why),
+		SG_OK);
+	assert_string_equal(value_text(&fx, fx.slots[all]),
+		"{\"type\":\"new\",\"none\":null,\"type\":\"old\"}");
 
 	rec.kafka_ms = -1;
 	assert_int_equal(

@@ -114,6 +114,20 @@ static const struct row rows[] = {
 		{"t.yaml:2:22: error: the account id must be a string or an "
 		 "integer"},
 		1},
+	{"a feature that does not suit its field, at its own place",
+		"inputs:\n"
+		"  a: {topic: a, time: at, features: {k: {sum: s}, s: {last: "
+		"s}}}\n"
+		"segmentations: {t: {enter: a.s == \"\"}}\n",
+		{"t.yaml:2:38: error: a.k: the field of sum is string"}, 1},
+	{"a field that is never of the type it is taken as",
+		"inputs:\n"
+		"  a: {topic: a, time: at, features: {s: {last: s, as: "
+		"double}}}\n"
+		"segmentations: {t: {enter: a.s > 1.0}}\n",
+		{"t.yaml:2:55: error: the field is string",
+			"can be taken as double"},
+		1},
 	{"several in one go",
 		INPUTS "variables: {x: a.q, y: variables.x + 1}\n"
 		       "segmentations:\n"
