@@ -11,6 +11,21 @@
 
 #define RANGE_WAIT_MS 2000
 #define HEADERS_PER_RECORD_MAX 1024
+#define BATCH_BYTES                                                            \
+	((size_t)32 << 20) /* a batch is this large, or one record */
+
+/* How many more to take, so that they are about BATCH_BYTES with what is there:
+ * as large as those so far, on average. */
+static size_t
+room(size_t n, size_t bytes, size_t max)
+{
+	size_t more = (BATCH_BYTES - bytes) / (bytes / n + 1);
+
+	if (bytes >= BATCH_BYTES || n >= max)
+		return 0;
+	more = more < 1 ? 1 : more;
+	return more < max - n ? more : max - n;
+}
 
 /*
  * Wait for one message, then take what else is there. librdkafka's own batch
@@ -21,16 +36,17 @@ size_t
 consumer_take(rd_kafka_queue_t *queue, int32_t timeout_ms,
 	rd_kafka_message_t **messages, size_t max)
 {
-	ssize_t n;
-	ssize_t more = 0;
+	size_t n = 0, bytes = 0, want = 1;
+	ssize_t got;
 
-	n = rd_kafka_consume_batch_queue(queue, timeout_ms, messages, 1);
-	if (n <= 0)
-		return 0;
-	if (max > 1)
-		more = rd_kafka_consume_batch_queue(
-			queue, 0, messages + n, max - (size_t)n);
-	return (size_t)n + (more > 0 ? (size_t)more : 0);
+	while (want > 0) {
+		got = rd_kafka_consume_batch_queue(
+			queue, n == 0 ? timeout_ms : 0, messages + n, want);
+		for (ssize_t i = 0; i < got; i++)
+			bytes += messages[n++]->len;
+		want = got < (ssize_t)want ? 0 : room(n, bytes, max);
+	}
+	return n;
 }
 
 static void
@@ -91,6 +107,12 @@ message_input(const struct ingest *in, const rd_kafka_message_t *message)
 
 /* --- what is not a record ----------------------------------------------- */
 
+/*
+ * A broker that has just come back may refuse an offset that it has: its end
+ * was not known yet, or librdkafka takes the new leader's answer for a log that
+ * was cut. Then the offset is asked for again; only one that is really not
+ * there needs somebody to decide.
+ */
 static enum sg_err
 offset_is_gone(struct ingest *in, int input, const rd_kafka_message_t *message,
 	struct sg_fault *why)
@@ -100,21 +122,28 @@ offset_is_gone(struct ingest *in, int input, const rd_kafka_message_t *message,
 	int64_t low = -1;
 	int64_t high = -1;
 	int64_t wanted = message->offset;
+	enum sg_err err;
 
-	if (grp != NULL && grp->next[input] > wanted)
+	if (grp == NULL)
+		return SG_OK;
+	if (grp->next[input] > wanted)
 		wanted = grp->next[input];
 	if (consumer_range(in, in->topics[input], message->partition,
-		    RANGE_WAIT_MS, &low, &high, why) != SG_OK)
+		    RANGE_WAIT_MS, &low, &high, why) == SG_OK &&
+		(wanted < low || wanted > high))
 		return sg_fault_set(why, SG_OPERATOR,
-			"%s [%d] does not have offset %lld: %s",
+			"%s [%d] does not have offset %lld, it has %lld to "
+			"%lld: records were deleted by retention, or the topic "
+			"was created anew",
 			in->topics[input], (int)message->partition,
-			(long long)wanted, rd_kafka_message_errstr(message));
-	return sg_fault_set(why, SG_OPERATOR,
-		"%s [%d] does not have offset %lld, it has %lld to %lld: "
-		"records were deleted by retention, or the topic was created "
-		"anew",
-		in->topics[input], (int)message->partition, (long long)wanted,
-		(long long)low, (long long)high);
+			(long long)wanted, (long long)low, (long long)high);
+	SG_LOG(LOG_WARN, "offset_refused", LOG_STR("topic", in->topics[input]),
+		LOG_INT("partition", message->partition),
+		LOG_INT("offset", wanted),
+		LOG_STR("text", rd_kafka_message_errstr(message)));
+	err = consumer_seek(in, message->partition, 1U << input, why);
+	/* Where the member has to join anew, it will be told where to start. */
+	return consumer_is_dead(in) || consumer_has_rebalance(in) ? SG_OK : err;
 }
 
 static enum sg_err

@@ -58,7 +58,9 @@ struct ingest {
 	 * revocation. */
 	rd_kafka_topic_partition_list_t *coming;
 	int64_t probe_at_us;
-	int64_t lost_at_us;   /* contact or groups were lost; 0: never */
+	/* Contact or groups were lost; 0: never. librdkafka's threads note it.
+	 */
+	_Atomic int64_t lost_at_us;
 	_Atomic bool is_down; /* another thread may ask */
 	bool is_rebalancing;
 	bool is_assigning; /* inside assigned() */

@@ -71,6 +71,23 @@ on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 	kafka_log(rd_kafka_name(rk), level, facility, text);
 }
 
+/*
+ * The member's. That contact was lost comes as an event, too, but after what
+ * follows from it: a member that joins again after its broker was away may be
+ * told at once that it is fenced, by itself. Runs in librdkafka's threads.
+ */
+static void
+on_member_log(
+	const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	struct ingest *in = rd_kafka_opaque(rk);
+
+	if (in != NULL && (strcmp(facility, "FAIL") == 0 ||
+				  strcmp(facility, "SESSTMOUT") == 0))
+		atomic_store(&in->lost_at_us, clock_mono_us());
+	on_log(rk, level, facility, text);
+}
+
 /* librdkafka goes on trying by itself, whatever the error: noted, not acted
  * upon. Its log line comes through on_log(). */
 static void
@@ -81,7 +98,7 @@ on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 	(void)rk;
 	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
 		atomic_store_explicit(&in->is_down, true, memory_order_relaxed);
-		in->lost_at_us = clock_mono_us();
+		atomic_store(&in->lost_at_us, clock_mono_us());
 		SG_LOG(LOG_WARN, "kafka_down", LOG_STR("text", text));
 	}
 }
@@ -151,6 +168,7 @@ consumer_new(const struct ingest *in, const struct consumer_prop *props,
 	rd_kafka_conf_set_log_cb(conf, on_log);
 	if (callbacks != NULL) {
 		rd_kafka_conf_set_opaque(conf, callbacks);
+		rd_kafka_conf_set_log_cb(conf, on_member_log);
 		rd_kafka_conf_set_error_cb(conf, on_error);
 		rd_kafka_conf_set_rebalance_cb(conf, consumer_on_rebalance);
 	}
@@ -432,11 +450,12 @@ enum sg_err
 consumer_revive(struct ingest *in, struct sg_fault *why)
 {
 	char text[256];
+	int64_t lost_at_us;
 
 	(void)rd_kafka_fatal_error(in->rk, text, sizeof(text));
 	consumer_let_go(in);
-	if (in->lost_at_us == 0 ||
-		clock_mono_us() - in->lost_at_us > LOST_LATELY_US)
+	lost_at_us = atomic_load(&in->lost_at_us);
+	if (lost_at_us == 0 || clock_mono_us() - lost_at_us > LOST_LATELY_US)
 		return sg_fault_set(why, SG_OPERATOR,
 			"instance %s: %s (another process runs with this "
 			"instance name)",

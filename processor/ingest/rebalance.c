@@ -205,7 +205,7 @@ revoke(struct ingest *in)
 		if (in->groups[i].is_assigned)
 			in->numbers[n++] = i;
 	if (is_lost && !is_dead)
-		in->lost_at_us = clock_mono_us();
+		atomic_store(&in->lost_at_us, clock_mono_us());
 	if (n == 0)
 		return;
 	SG_LOG(LOG_INFO, "revoked", LOG_STR("instance", in->instance),

@@ -20,11 +20,14 @@
 
 #define QUEUE_HIGH 20000 /* records waiting in one input: stop fetching */
 #define QUEUE_LOW 2000
+#define QUEUE_BYTES_HIGH ((size_t)64 << 20) /* the same in bytes */
+#define QUEUE_BYTES_LOW ((size_t)8 << 20)
 #define DUE_HORIZON_MS (7 * CIVIL_DAY_MS)
 
 /* A record, copied; key, value and headers follow it. */
 struct waiting {
 	struct waiting *next;
+	size_t bytes; /* of all this */
 	struct record rec;
 	int64_t at_ms; /* INT64_MIN: it cannot be read, and is due at once */
 	enum sg_err err;
@@ -34,6 +37,7 @@ struct queue {
 	struct waiting *head;
 	struct waiting *tail;
 	size_t n;
+	size_t bytes;
 	bool is_at_end;
 	bool is_paused;
 	int64_t end; /* offset of the end, when is_at_end */
@@ -101,13 +105,15 @@ copy_part(uint8_t **at, const void *bytes, size_t len)
 static struct waiting *
 copy_waiting(const struct record *rec)
 {
-	struct waiting *item = malloc(copied_bytes(rec));
+	size_t bytes = copied_bytes(rec);
+	struct waiting *item = malloc(bytes);
 	struct record_header *headers;
 	uint8_t *at;
 
 	if (item == NULL)
 		return NULL;
 	item->next = NULL;
+	item->bytes = bytes;
 	item->rec = *rec;
 	headers = (struct record_header *)(item + 1);
 	at = (uint8_t *)(headers + rec->nheaders);
@@ -168,10 +174,12 @@ enqueue(struct worker *w, const struct record *rec)
 		queue->head = item;
 	queue->tail = item;
 	queue->n++;
+	queue->bytes += item->bytes;
 	queue->is_at_end = false;
 	metric_add(w->metrics.consumed[rec->input], 1);
 	metric_add(w->metrics.consumed_bytes[rec->input], rec->value_len);
-	if (queue->n > QUEUE_HIGH && !queue->is_paused) {
+	if ((queue->n > QUEUE_HIGH || queue->bytes > QUEUE_BYTES_HIGH) &&
+		!queue->is_paused) {
 		queue->is_paused = true;
 		ingest_pause(w->ingest, rec->input, group->number, true);
 	}
@@ -215,7 +223,9 @@ dequeue(struct worker *w, struct group *group, struct queue *queue,
 	if (queue->head == NULL)
 		queue->tail = NULL;
 	queue->n--;
-	if (queue->is_paused && queue->n < QUEUE_LOW) {
+	queue->bytes -= item->bytes;
+	if (queue->is_paused && queue->n < QUEUE_LOW &&
+		queue->bytes < QUEUE_BYTES_LOW) {
 		queue->is_paused = false;
 		if (!group->hold[input].is_held)
 			ingest_pause(w->ingest, input, group->number, false);

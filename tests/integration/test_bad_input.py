@@ -1,13 +1,17 @@
 """What is wrong is refused or set aside with its reason; the rest goes on."""
 
+import datetime as dt
+import json
+import os
 import socket
 import struct
+import subprocess
 
 import pytest
 from support.company import (ACCOUNT_SCHEMA_ID, DAY_MS, USAGE_SCHEMA_ID,
                              Company, now_ms)
 from support.process import free_port, wait_until
-from support.segmentd import Segmentd, command
+from support.segmentd import BINARY, Segmentd, command
 
 
 @pytest.fixture
@@ -281,3 +285,30 @@ segmentations:
         assert "did you mean" in done.stderr
         assert "^" in done.stderr
         assert done.stderr.count("error:") >= 5, done.stderr
+
+
+def test_large_records_that_wait_for_their_time_are_not_all_in_memory(
+        company, redis, tmp_path):
+    """Under the event clock, what is later than --until stays unread: not in
+    a queue of ours, however large it is."""
+    size, n = 900_000, 600
+    day = int(dt.datetime(2026, 3, 1, tzinfo=dt.timezone.utc).timestamp()
+              * 1000)
+    company.config.update(clock="event", workers=1)
+    company.config["kafka"]["queued.max.messages.kbytes"] = "65536"
+    company.send_accounts(company.account_record("acme", 120000.0, at=day))
+    big = company.usage_record("acme", kind="x" * size, at=day + 9 * DAY_MS)
+    for _ in range(n // 50):
+        company.kafka.produce(f"{company.name}.usage", [big] * 50,
+                              **{"compression.type": "lz4"})
+    config = tmp_path / "segmentd.yaml"
+    config.write_text(json.dumps(company.config), "utf-8")
+    with open(tmp_path / "log", "wb") as log:
+        run = subprocess.Popen(
+            [BINARY, "run", "-c", config, "--until", "2026-03-02"],
+            stdout=log, stderr=log)
+        _, status, usage = os.wait4(run.pid, 0)
+        run.returncode = status
+    assert status == 0, (tmp_path / "log").read_text("utf-8")
+    assert company.view(redis.client(), "acme")["segment.touch"] == "high"
+    assert usage.ru_maxrss < size * n // 1024 * 3 // 4
