@@ -99,11 +99,20 @@ renewal_at(const struct renewal_def *renewal, const struct tz *tz,
 
 /* --- membership --------------------------------------------------------- */
 
+/* A seat in a segmentation or segment that the rules have no longer. */
+struct former_seat {
+	char *segmentation; /* its memory; `segment` lies behind it */
+	const char *segment;
+	bool is_seated; /* nobody was told yet that it is left */
+};
+
 struct membership {
 	uint64_t version; /* of the account: +1 per change */
 	int64_t updated_ms;
 	bool has_renewal;
 	int64_t renewal_date_ms;
+	struct former_seat *formers;
+	size_t nformers;
 	struct seat seats[]; /* one a segmentation */
 };
 
@@ -119,10 +128,29 @@ void
 membership_clear(struct membership *ms, size_t nsegmentations);
 
 /*
+ * Former seats: found when a membership is read that older rules made. They
+ * are not stored: what is stored is written when they have been left.
+ *
+ *   read          seated: a change has to tell that the account leaves
+ *   told          kept, not seated: the members' set has the account yet
+ *   written       forgotten
+ */
+SG_MUSTCHECK enum sg_err
+former_add(struct membership *ms, const void *segmentation,
+	size_t segmentation_len, const void *segment, size_t segment_len);
+/* One that is seated, in that segmentation (NULL: in any); NULL: none. */
+struct former_seat *
+former_find(const struct membership *ms, const char *segmentation);
+void
+formers_leave(struct membership *ms);
+void
+formers_forget(struct membership *ms);
+
+/*
  * The stored form: varints; seats by the numbers of the layout it was stored
  * with. The layout lists segmentations and their segments by name, so that a
  * state of an older configuration can be read: what is still there by name is
- * kept, what is gone is left out.
+ * kept, what is gone is a former seat.
  */
 void
 membership_encode(const struct membership *ms,
@@ -146,7 +174,7 @@ SG_MUSTCHECK enum sg_err
 membership_layout_defs(struct buf_reader *rd, struct arena *arena,
 	struct segmentation_def **ret_defs, size_t *ret_n);
 
-/* `layout` NULL: stored with today's. Errors: SG_BAD_BLOB. */
+/* `layout` NULL: stored with today's. Errors: SG_BAD_BLOB, SG_NOMEM. */
 SG_MUSTCHECK enum sg_err
 membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 	const struct segmentation_def *defs, size_t ndefs,
@@ -162,7 +190,8 @@ membership_image(const struct membership *ms,
 	const struct segmentation_def *defs, size_t ndefs,
 	struct membership_entry *entries, struct buf *state,
 	struct membership_image *ret_image);
-void
+/* Former seats that the image does not have were left. Errors: SG_NOMEM. */
+SG_MUSTCHECK enum sg_err
 membership_adopt(struct membership *ms, const struct segmentation_def *defs,
 	size_t ndefs, const struct membership_image *image);
 

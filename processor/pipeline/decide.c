@@ -506,6 +506,7 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 	int16_t target = target_of(d, i, acct, &until_ms, &is_date_moved);
 	const struct account_override *pin = override_at(acct, i, d->now_ms);
 	struct seat_step step = step_of(d, i, seat, target, pin);
+	struct former_seat *former;
 	struct change_move move;
 	enum sg_err err;
 
@@ -518,10 +519,13 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 	acct->until_ms[i] = until_ms;
 	if (!step.is_move)
 		return SG_OK;
+	former = seat->segment == SEAT_NONE ? former_find(acct->ms, def->name)
+					    : NULL;
 	move = (struct change_move){.segmentation = i,
 		.from = seat->segment,
 		.to = target,
-		.pin = pin};
+		.pin = pin,
+		.former = former};
 	/* Reasons are found before the seat moves: as the rules saw it. */
 	err = decide_reasons(d, &move, out);
 	if (err != SG_OK)
@@ -539,7 +543,10 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 	}
 	acct->until_ms[i] = until_ms;
 	move.valid_until_ms = until_ms;
-	return decide_change(d, acct, &move, out);
+	err = decide_change(d, acct, &move, out);
+	if (err == SG_OK && former != NULL)
+		former->is_seated = false;
+	return err;
 }
 
 /* A deleted account leaves every segment it is in. */
@@ -609,8 +616,12 @@ decide_account(struct decider *d, struct account *acct, int64_t now_ms,
 				break;
 		}
 	}
+	if (err == SG_OK)
+		err = decide_formers(d, acct, &out);
 	if (err != SG_OK)
 		return err;
+	if (prog->renewal < 0)
+		acct->ms->has_renewal = false;
 	memset(acct->changed, 0, (prog->nfeatures + 63) / 64 * 8);
 	for (size_t i = 0; i < prog->nsegmentations; i++) {
 		if (acct->until_ms[i] < due_ms)

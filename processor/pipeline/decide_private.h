@@ -41,6 +41,7 @@ struct change_move {
 	int16_t to;
 	bool is_deletion;
 	const struct account_override *pin; /* it was pinned there */
+	const struct former_seat *former;   /* it sat there; `from` is none */
 	int64_t valid_until_ms;
 	const struct change_reason *reasons;
 	size_t nreasons;
@@ -64,6 +65,11 @@ decide_zone(struct decider *d, int64_t *ret_until);
 SG_MUSTCHECK enum sg_err
 decide_reasons(
 	struct decider *d, struct change_move *move, struct decide_out *out);
+
+/* What the rules have no longer and the account did not leave yet, it leaves:
+ * a change each, with origin rule_change. */
+SG_MUSTCHECK enum sg_err
+decide_formers(struct decider *d, struct account *acct, struct decide_out *out);
 
 /* Append the change of a move: next version, id, trigger, renewal. */
 SG_MUSTCHECK enum sg_err

@@ -235,6 +235,26 @@ due_write(struct group *group, struct account *acct)
 	acct->stored_due_ms = acct->due_ms;
 }
 
+/* Seats that the rules have no longer: left, and nobody's from here on. */
+static void
+formers_write(struct group *group, struct account *acct)
+{
+	const struct program *prog = group->box->prog;
+	struct membership *ms = acct->ms;
+
+	for (size_t i = 0; i < ms->nformers; i++) {
+		const struct former_seat *former = &ms->formers[i];
+
+		store_del_member(group->store, former->segmentation,
+			former->segment, acct->id);
+		if (strcmp(former->segmentation, "renewal") == 0 &&
+			(prog->renewal < 0 ||
+				ms->seats[prog->renewal].segment == SEAT_NONE))
+			store_del_renewal(group->store, acct->id);
+	}
+	formers_forget(ms);
+}
+
 static void
 account_write(struct group *group, struct account *acct, struct buf *blob)
 {
@@ -249,6 +269,7 @@ account_write(struct group *group, struct account *acct, struct buf *blob)
 	/* A failed buffer fails the commit: better than a torn state. */
 	store_add_state(group->store, acct->id, blob->bytes,
 		blob->is_failed ? SIZE_MAX : blob->len);
+	formers_write(group, acct);
 	members_write(group, acct);
 	queue_write(group, acct, window_was);
 	due_write(group, acct);
@@ -269,12 +290,15 @@ account_write(struct group *group, struct account *acct, struct buf *blob)
 	buf_fini(&vw.text);
 }
 
-/* The next dirty account that is to be written, from `acct` on. */
+/* The next dirty account that is to be written, from `acct` on. One that sits
+ * where the rules have nothing any more waits until it was decided: its stored
+ * state alone knows of that. */
 static struct account *
 next_ripe(struct account *acct, int64_t before_mono_ms)
 {
-	while (acct != NULL && !acct->is_ripe &&
-		acct->dirty_mono_ms >= before_mono_ms)
+	while (acct != NULL &&
+		((!acct->is_ripe && acct->dirty_mono_ms >= before_mono_ms) ||
+			former_find(acct->ms, NULL) != NULL))
 		acct = acct->next;
 	return acct;
 }

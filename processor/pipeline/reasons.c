@@ -226,6 +226,25 @@ reasons_override(const struct account_override *pin, struct arena *arena,
 		       : SG_OK;
 }
 
+/* "touch.mid": the rules have no such segment. */
+static enum sg_err
+reason_former(const struct former_seat *former, struct arena *arena,
+	struct change_reason *ret)
+{
+	size_t len = strlen(former->segmentation);
+	size_t segment_len = strlen(former->segment);
+	char *rule = arena_alloc(arena, len + segment_len + 2);
+
+	if (rule == NULL)
+		return SG_NOMEM;
+	memcpy(rule, former->segmentation, len);
+	rule[len] = '.';
+	memcpy(rule + len + 1, former->segment, segment_len + 1);
+	*ret = (struct change_reason){
+		.rule = rule, .clause = "the rules no longer have it"};
+	return SG_OK;
+}
+
 enum sg_err
 decide_reasons(
 	struct decider *d, struct change_move *move, struct decide_out *out)
@@ -244,6 +263,9 @@ decide_reasons(
 		err = reasons_exclusive(d, seg, move, out->arena, &list);
 	else
 		err = reasons_tag(d, seg, move, out->arena, &list);
+	if (err == SG_OK && move->former != NULL && list.n < REASONS_MAX)
+		err = reason_former(
+			move->former, out->arena, &list.items[list.n++]);
 	if (err != SG_OK)
 		return err;
 	copy = arena_array(out->arena, list.n + 1, sizeof(*copy));
@@ -332,6 +354,8 @@ action_of(const struct change_move *move)
 {
 	if (move->is_deletion)
 		return ACTION_delete;
+	if (move->former != NULL)
+		return ACTION_move;
 	if (move->from == SEAT_NONE)
 		return ACTION_enter;
 	return move->to == SEAT_NONE ? ACTION_exit : ACTION_move;
@@ -353,48 +377,115 @@ make_room(struct change_list *changes)
 	return true;
 }
 
+static enum change_origin
+origin_of(const struct change_move *move, const struct decide_out *out)
+{
+	if (move->pin != NULL)
+		return ORIGIN_override;
+	return move->former != NULL ? ORIGIN_rule_change : out->cause->origin;
+}
+
+/* The account's next change, with what does not depend on where it moves; the
+ * caller counts it when it is whole. NULL: no memory. */
+static struct change *
+change_begin(struct decider *d, struct account *acct, struct decide_out *out)
+{
+	struct change *change;
+
+	if (!make_room(out->changes))
+		return NULL;
+	change = &out->changes->items[out->changes->n];
+	*change = (struct change){
+		.account = arena_copy(out->arena, acct->id, acct->id_len),
+		.account_version = ++acct->ms->version,
+		.evaluated_at_ms = d->now_ms,
+		.rules_version = d->prog->rules_hash,
+		.priority = NAN,
+	};
+	acct->ms->updated_ms = d->now_ms;
+	acct->touched_ms = d->now_ms;
+	make_id(d->prog, acct, change->account_version, change->change_id);
+	return change->account == NULL ? NULL : change;
+}
+
 enum sg_err
 decide_change(struct decider *d, struct account *acct,
 	const struct change_move *move, struct decide_out *out)
 {
 	const struct segmentation_def *def = &d->prog->defs[move->segmentation];
 	bool is_renewal = (int32_t)move->segmentation == d->prog->renewal;
-	struct change *change;
+	struct change *change = change_begin(d, acct, out);
 
-	if (!make_room(out->changes))
+	if (change == NULL)
 		return SG_NOMEM;
-	change = &out->changes->items[out->changes->n];
-	*change = (struct change){
-		.account = arena_copy(out->arena, acct->id, acct->id_len),
-		.account_version = ++acct->ms->version,
-		.segmentation = def->name,
-		.from = seat_name(def, move->from),
-		.to = move->is_deletion ? NULL : seat_name(def, move->to),
-		.action = action_of(move),
-		.origin = move->pin != NULL ? ORIGIN_override
-					    : out->cause->origin,
-		.event_time_ms = out->cause->event_time_ms,
-		.evaluated_at_ms = d->now_ms,
-		.valid_until_ms = move->valid_until_ms,
-		.rules_version = d->prog->rules_hash,
-		.reasons = move->reasons,
-		.nreasons = move->nreasons,
-		.priority = NAN,
-	};
-	if (change->account == NULL)
-		return SG_NOMEM;
+	change->segmentation = def->name;
+	change->from = seat_name(def, move->from);
+	change->to = move->is_deletion ? NULL : seat_name(def, move->to);
+	change->action = action_of(move);
+	change->origin = origin_of(move, out);
+	change->event_time_ms = out->cause->event_time_ms;
+	change->valid_until_ms = move->valid_until_ms;
+	change->reasons = move->reasons;
+	change->nreasons = move->nreasons;
 	if (is_renewal) {
 		change->from = change->from == NULL ? "none" : change->from;
 		if (!move->is_deletion && change->to == NULL)
 			change->to = "none";
 	}
-	acct->ms->updated_ms = d->now_ms;
-	acct->touched_ms = d->now_ms;
-	make_id(d->prog, acct, change->account_version, change->change_id);
+	if (move->former != NULL) {
+		change->from = arena_copy(out->arena, move->former->segment,
+			strlen(move->former->segment));
+		if (change->from == NULL)
+			return SG_NOMEM;
+	}
 	fill_trigger(d, out->cause, out->arena, change);
 	fill_renewal(d, acct, change);
 	if (is_renewal && !move->is_deletion)
 		change->priority = priority_now(d);
 	out->changes->n++;
+	return SG_OK;
+}
+
+/* What being in nothing is called; what kind it was, its segment tells. */
+static const char *
+nowhere(const struct former_seat *former)
+{
+	if (strcmp(former->segmentation, "renewal") == 0)
+		return "none";
+	return strcmp(former->segment, "in") == 0 ? "out" : NULL;
+}
+
+enum sg_err
+decide_formers(struct decider *d, struct account *acct, struct decide_out *out)
+{
+	struct former_seat *former;
+
+	while ((former = former_find(acct->ms, NULL)) != NULL) {
+		struct change_reason *reason =
+			arena_alloc(out->arena, sizeof(*reason));
+		struct change *change = change_begin(d, acct, out);
+		size_t len = strlen(former->segmentation);
+		enum sg_err err;
+
+		if (reason == NULL || change == NULL)
+			return SG_NOMEM;
+		err = reason_former(former, out->arena, reason);
+		if (err != SG_OK)
+			return err;
+		change->segmentation =
+			arena_copy(out->arena, former->segmentation, len);
+		change->from = reason->rule + len + 1;
+		change->to = nowhere(former);
+		change->action = ACTION_exit;
+		change->origin = ORIGIN_rule_change;
+		change->event_time_ms = d->now_ms;
+		change->valid_until_ms = AT_NEVER;
+		change->reasons = reason;
+		change->nreasons = 1;
+		if (change->segmentation == NULL)
+			return SG_NOMEM;
+		former->is_seated = false;
+		out->changes->n++;
+	}
 	return SG_OK;
 }

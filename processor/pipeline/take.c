@@ -118,7 +118,9 @@ account_fill(struct worker *w, struct group *group, struct account *acct,
 	for (size_t i = 0; i < w->prog->nsegmentations; i++)
 		acct->seats_stored[i] = acct->ms->seats[i].segment;
 	acct->is_stored = !acct->is_gone;
-	return SG_OK;
+	/* Before it is written again, it has to leave them. */
+	return former_find(acct->ms, NULL) == NULL ? SG_OK
+						   : group_touch(group, acct);
 }
 
 /* Repeat a call to the store while it is away. */

@@ -218,7 +218,12 @@ place(struct worker *w, struct group *group, const struct findings *f,
 	if (err != SG_OK)
 		return err;
 	group->is_in_kafka = f->has_g;
-	group->rules = f->has_g ? f->meta.rules : w->prog->rules_hash;
+	/* From here on accounts are decided by these rules, one by one: until
+	 * all are, none can be named. A restart with the rules from before
+	 * would else take all for evaluated by them. */
+	group->rules = w->prog->rules_hash;
+	if (f->has_g && f->meta.rules != w->prog->rules_hash)
+		group->rules = 0;
 	w->review = (struct review){.cursor = 0};
 	group->cno = f->meta.cno;
 	group->committed_clock_ms = INT64_MIN;
@@ -253,12 +258,16 @@ adopt(struct walk *walk, const struct membership_image *image)
 	const struct program *prog = walk->worker->prog;
 	struct group *group = walk->group;
 	struct account *acct = group_account_of(group, image->account);
+	enum sg_err err;
 
 	if (acct == NULL)
 		return SG_NOMEM;
 	if (image->account_version <= acct->ms->version)
 		return SG_OK;
-	membership_adopt(acct->ms, prog->defs, prog->nsegmentations, image);
+	err = membership_adopt(
+		acct->ms, prog->defs, prog->nsegmentations, image);
+	if (err != SG_OK)
+		return err;
 	if (image->updated_at_ms > acct->touched_ms)
 		acct->touched_ms = image->updated_at_ms;
 	for (size_t i = 0; i < prog->nsegmentations; i++)

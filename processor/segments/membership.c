@@ -38,16 +38,25 @@ membership_create(size_t nsegmentations, struct membership **ret_membership)
 void
 membership_destroy(struct membership *ms)
 {
+	if (ms != NULL)
+		formers_forget(ms);
 	free(ms);
 }
 
-void
-membership_clear(struct membership *ms, size_t nsegmentations)
+static void
+clear_seats(struct membership *ms, size_t nsegmentations)
 {
 	ms->has_renewal = false;
 	ms->renewal_date_ms = 0;
 	for (size_t i = 0; i < nsegmentations; i++)
 		ms->seats[i] = (struct seat){.segment = SEAT_NONE};
+}
+
+void
+membership_clear(struct membership *ms, size_t nsegmentations)
+{
+	clear_seats(ms, nsegmentations);
+	formers_forget(ms);
 }
 
 /* Modulo 2^64: times that somebody made up come back as they were, too. */
@@ -100,8 +109,10 @@ membership_layout_write(
 
 struct layout_entry {
 	int32_t index; /* of today's segmentation; -1: gone */
+	char *name;
 	size_t nsegments;
 	int16_t *segments; /* stored number -> today's; SEAT_NONE: gone */
+	char **gone;	   /* stored number -> its name, where it is gone */
 };
 
 struct membership_layout {
@@ -114,8 +125,16 @@ membership_layout_destroy(struct membership_layout *layout)
 {
 	if (layout == NULL)
 		return;
-	for (size_t i = 0; i < layout->n; i++)
-		free(layout->entries[i].segments);
+	for (size_t i = 0; i < layout->n; i++) {
+		struct layout_entry *entry = &layout->entries[i];
+
+		for (size_t k = 0; entry->gone != NULL && k < entry->nsegments;
+			k++)
+			free(entry->gone[k]);
+		free(entry->gone);
+		free(entry->name);
+		free(entry->segments);
+	}
 	free(layout);
 }
 
@@ -158,6 +177,16 @@ find_segment(const struct segmentation_def *def, const void *name, size_t len)
 	return SEAT_NONE;
 }
 
+static char *
+name_copy(const void *bytes, size_t len)
+{
+	char *copy = calloc(1, len + 1);
+
+	if (copy != NULL)
+		memcpy(copy, bytes, len);
+	return copy;
+}
+
 static enum sg_err
 layout_read_entry(struct buf_reader *rd, const struct segmentation_def *defs,
 	size_t ndefs, struct layout_entry *entry)
@@ -169,11 +198,14 @@ layout_read_entry(struct buf_reader *rd, const struct segmentation_def *defs,
 	if (!read_name(rd, &name, &len))
 		return SG_BAD_BLOB;
 	entry->index = find_segmentation(defs, ndefs, name, len);
+	entry->name = name_copy(name, len);
 	nsegments = buf_get_varint(rd);
 	if (rd->is_bad || nsegments > SEGMENTS_MAX)
 		return SG_BAD_BLOB;
 	entry->segments = calloc((size_t)nsegments + 1, sizeof(int16_t));
-	if (entry->segments == NULL)
+	entry->gone = calloc((size_t)nsegments + 1, sizeof(char *));
+	if (entry->name == NULL || entry->segments == NULL ||
+		entry->gone == NULL)
 		return SG_NOMEM;
 	entry->nsegments = (size_t)nsegments;
 	for (size_t i = 0; i < nsegments; i++) {
@@ -183,6 +215,11 @@ layout_read_entry(struct buf_reader *rd, const struct segmentation_def *defs,
 		if (entry->index >= 0)
 			entry->segments[i] =
 				find_segment(&defs[entry->index], name, len);
+		if (entry->segments[i] != SEAT_NONE)
+			continue;
+		entry->gone[i] = name_copy(name, len);
+		if (entry->gone[i] == NULL)
+			return SG_NOMEM;
 	}
 	return SG_OK;
 }
@@ -292,6 +329,22 @@ seat_today(const struct membership_layout *layout,
 	return i < ndefs && stored < (int16_t)defs[i].nsegments;
 }
 
+/* Stored seat (i, number) is not there today. */
+static enum sg_err
+note_former(const struct membership_layout *layout, size_t i, int16_t stored,
+	struct membership *ms)
+{
+	const struct layout_entry *entry;
+
+	if (layout == NULL || stored < 0)
+		return SG_OK;
+	entry = &layout->entries[i];
+	if (stored >= (int16_t)entry->nsegments)
+		return SG_OK;
+	return former_add(ms, entry->name, strlen(entry->name),
+		entry->gone[stored], strlen(entry->gone[stored]));
+}
+
 enum sg_err
 membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 	const struct segmentation_def *defs, size_t ndefs,
@@ -310,8 +363,8 @@ membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 		return SG_BAD_BLOB;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t place = buf_get_varint(rd);
+		int16_t stored, segment;
 		int64_t age_ms;
-		int16_t segment;
 		size_t index;
 
 		if (place == 0)
@@ -319,10 +372,15 @@ membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 		age_ms = buf_get_zigzag(rd);
 		if (rd->is_bad || place > SEGMENTS_MAX + 1)
 			return SG_BAD_BLOB;
-		if (seat_today(layout, defs, ndefs, i, (int16_t)(place - 2),
-			    &index, &segment))
-			ms->seats[index] = (struct seat){
-				.since_ms = minus(ms->updated_ms, age_ms),
+		stored = (int16_t)(place - 2);
+		if (!seat_today(
+			    layout, defs, ndefs, i, stored, &index, &segment)) {
+			if (note_former(layout, i, stored, ms) != SG_OK)
+				return SG_NOMEM;
+			continue;
+		}
+		ms->seats[index] =
+			(struct seat){.since_ms = minus(ms->updated_ms, age_ms),
 				.segment = segment};
 	}
 	return rd->is_bad ? SG_BAD_BLOB : SG_OK;
@@ -389,11 +447,12 @@ adopt_left_seats(struct membership *ms, const struct segmentation_def *defs,
 	}
 }
 
-void
+enum sg_err
 membership_adopt(struct membership *ms, const struct segmentation_def *defs,
 	size_t ndefs, const struct membership_image *image)
 {
-	membership_clear(ms, ndefs);
+	clear_seats(ms, ndefs);
+	formers_leave(ms);
 	ms->version = image->account_version;
 	ms->updated_ms = image->updated_at_ms;
 	ms->has_renewal = image->has_renewal;
@@ -402,17 +461,22 @@ membership_adopt(struct membership *ms, const struct segmentation_def *defs,
 		const struct membership_entry *entry = &image->entries[i];
 		int32_t at = find_segmentation(defs, ndefs, entry->segmentation,
 			strlen(entry->segmentation));
-		int16_t segment;
+		size_t len = strlen(entry->segment);
+		int16_t segment = SEAT_NONE;
 
-		if (at < 0)
+		if (at >= 0)
+			segment = find_segment(&defs[at], entry->segment, len);
+		if (segment == SEAT_NONE) {
+			if (former_add(ms, entry->segmentation,
+				    strlen(entry->segmentation), entry->segment,
+				    len) != SG_OK)
+				return SG_NOMEM;
 			continue;
-		segment = find_segment(
-			&defs[at], entry->segment, strlen(entry->segment));
-		if (segment == SEAT_NONE)
-			continue;
+		}
 		ms->seats[at] = (struct seat){
 			.since_ms = entry->since_ms, .segment = segment};
 	}
 	if (image->state_len > 0)
 		adopt_left_seats(ms, defs, ndefs, image);
+	return SG_OK;
 }

@@ -375,7 +375,7 @@ def test_plan_says_what_a_restart_then_does(
     moved = {(c["segmentation"], c["account_id"], c["to"])
              for c in company.changes() if c["change_id"] not in known}
     assert moved == {(s["segmentation"], account, m["to"])
-                     for s in found["segmentations"] if s["new"]
+                     for s in found["segmentations"]
                      for account, m in s["moves"].items()}
     status, found, _ = plan(daemon.config, tmp_path / "after.yaml")
     assert status == 0, found

@@ -256,6 +256,84 @@ a_zone_nobody_knows_is_an_error_of_the_rules_that_ask(void **state)
 }
 
 static void
+assert_change(const struct change *change, const char *segmentation,
+	const char *from, const char *to, enum change_action action,
+	enum change_origin origin)
+{
+	const char *const have[] = {
+		change->segmentation, change->from, change->to};
+	const char *const want[] = {segmentation, from, to};
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(have[i] == NULL, want[i] == NULL);
+		if (want[i] != NULL)
+			assert_string_equal(have[i], want[i]);
+	}
+	assert_int_equal(change->action, action);
+	assert_int_equal(change->origin, origin);
+}
+
+static void
+what_the_rules_no_longer_have_is_left_once(void **state)
+{
+	static const char yaml[] =
+		INPUTS "segmentations:\n"
+		       "  touch: {segments: [{name: high, when: a.n > 100}, "
+		       "{name: low}]}\n"
+		       "  failing: {segments: [{name: new, when: 1 / a.n > 0}, "
+		       "{name: old}]}\n";
+	const struct change_reason *reason;
+	struct account *acct;
+	struct change *items;
+	struct driven d;
+	struct made made;
+
+	(void)state;
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	acct = group_account_of(d.group, "7");
+	acct->ms->version = 5;
+	acct->ms->has_renewal = true;
+	assert_int_equal(former_add(acct->ms, "touch", 5, "mid", 3), SG_OK);
+	assert_int_equal(former_add(acct->ms, "failing", 7, "was", 3), SG_OK);
+	assert_int_equal(former_add(acct->ms, "busy", 4, "in", 2), SG_OK);
+	assert_int_equal(former_add(acct->ms, "renewal", 7, "T-30", 4), SG_OK);
+	event(&d, 0, "7", START_MS, 0, "x");
+	items = d.box.changes.items;
+	assert_int_equal(d.box.changes.n, 4);
+	/* What the rules say today takes its place, or, when they fail, and
+	 * when they say nothing about it, nothing does. */
+	assert_change(&items[0], "touch", "mid", "low", ACTION_move,
+		ORIGIN_rule_change);
+	assert_change(&items[1], "failing", "was", NULL, ACTION_exit,
+		ORIGIN_rule_change);
+	assert_change(&items[2], "busy", "in", "out", ACTION_exit,
+		ORIGIN_rule_change);
+	assert_change(&items[3], "renewal", "T-30", "none", ACTION_exit,
+		ORIGIN_rule_change);
+	for (size_t i = 0; i < 4; i++) {
+		reason = &items[i].reasons[items[i].nreasons - 1];
+		assert_int_equal(items[i].account_version, 6 + i);
+		assert_string_equal(
+			reason->clause, "the rules no longer have it");
+		assert_false(reason->result);
+	}
+	reason = &items[0].reasons[items[0].nreasons - 1];
+	assert_string_equal(reason->rule, "touch.mid");
+	assert_true(items[0].nreasons > 1);
+	assert_false(acct->ms->has_renewal);
+	/* And not again. */
+	event(&d, 0, "7", START_MS + 1, 0, "x");
+	assert_int_equal(d.box.changes.n, 4);
+	event(&d, 0, "7", START_MS + 2, 101, "x");
+	assert_int_equal(d.box.changes.n, 6);
+	assert_change(&d.box.changes.items[4], "touch", "low", "high",
+		ACTION_move, ORIGIN_live);
+	drive_end(&d);
+	unmake_program(&made);
+}
+
+static void
 change_ids_depend_on_account_and_version_alone(void **state)
 {
 	static const char yaml[] =
@@ -306,6 +384,7 @@ main(void)
 		cmocka_unit_test(a_timer_evaluates_the_rule_it_is_for),
 		cmocka_unit_test(
 			a_zone_nobody_knows_is_an_error_of_the_rules_that_ask),
+		cmocka_unit_test(what_the_rules_no_longer_have_is_left_once),
 		cmocka_unit_test(
 			change_ids_depend_on_account_and_version_alone),
 	};

@@ -245,13 +245,22 @@ seats_follow_their_names_into_another_configuration(void **state)
 	assert_int_equal(back->seats[2].segment, SEAT_NONE);
 	assert_int_equal(back->seats[2].since_ms, ms->seats[1].since_ms);
 	assert_int_equal(back->seats[3].segment, 1);
+	assert_null(former_find(back, NULL));
 	membership_destroy(back);
 
-	/* A segment that is gone leaves the seat as if it was never taken. */
+	/* A segment that is gone leaves the seat as if it was never taken, and
+	 * a former seat; so does a segmentation. One that was left does not. */
 	back = migrate(ms, without, SG_COUNTOF(without));
 	assert_int_equal(back->seats[0].segment, SEAT_NONE);
 	assert_int_equal(back->seats[0].since_ms, 0);
 	assert_int_equal(back->version, 300);
+	assert_int_equal(back->nformers, 2);
+	assert_string_equal(former_find(back, "touch")->segment, "mid");
+	assert_string_equal(former_find(back, "renewal")->segment, "T-30");
+	assert_null(former_find(back, "hot"));
+	/* Read again, they are not there twice. */
+	membership_clear(back, SG_COUNTOF(without));
+	assert_int_equal(back->nformers, 0);
 	membership_destroy(back);
 
 	back = migrate(ms, NULL, 0);
@@ -298,7 +307,7 @@ adopt_round_trip(const struct membership *ms, struct membership *dest)
 	buf_init(&state, 1 << 16);
 	membership_image(ms, defs, NDEFS, entries, &state, &image);
 	assert_true(image.nentries <= NDEFS);
-	membership_adopt(dest, defs, NDEFS, &image);
+	assert_int_equal(membership_adopt(dest, defs, NDEFS, &image), SG_OK);
 	buf_fini(&state);
 }
 
@@ -358,12 +367,43 @@ names_that_are_not_configured_are_not_adopted(void **state)
 	struct membership *ms = new_membership(NDEFS);
 
 	(void)state;
-	membership_adopt(ms, defs, NDEFS, &image);
+	assert_int_equal(membership_adopt(ms, defs, NDEFS, &image), SG_OK);
 	assert_int_equal(ms->version, 4);
 	assert_int_equal(ms->seats[0].segment, SEAT_NONE);
 	assert_int_equal(ms->seats[0].since_ms, 0);
 	assert_int_equal(ms->seats[1].segment, 0);
 	assert_int_equal(ms->seats[1].since_ms, 7);
+	membership_destroy(ms);
+}
+
+static void
+former_seats_are_those_of_the_newest_image(void **state)
+{
+	const struct membership_entry entries[] = {
+		{"gone", "x", 5}, {"touch", "gone", 6}};
+	struct membership_image image = {.account = "7",
+		.account_version = 4,
+		.entries = entries,
+		.nentries = SG_COUNTOF(entries)};
+	struct membership *ms = new_membership(NDEFS);
+
+	(void)state;
+	/* As the stored state has it, which is older. */
+	assert_int_equal(former_add(ms, "gone", 4, "x", 1), SG_OK);
+	assert_int_equal(former_add(ms, "gone", 4, "y", 1), SG_OK);
+	assert_int_equal(membership_adopt(ms, defs, NDEFS, &image), SG_OK);
+	assert_int_equal(ms->nformers, 3);
+	assert_string_equal(former_find(ms, "gone")->segment, "x");
+	assert_string_equal(former_find(ms, "touch")->segment, "gone");
+	/* One that was told of is in its members' set until that is written. */
+	assert_string_equal(ms->formers[1].segment, "y");
+	assert_false(ms->formers[1].is_seated);
+	image.nentries = 0;
+	assert_int_equal(membership_adopt(ms, defs, NDEFS, &image), SG_OK);
+	assert_int_equal(ms->nformers, 3);
+	assert_null(former_find(ms, NULL));
+	formers_forget(ms);
+	assert_int_equal(ms->nformers, 0);
 	membership_destroy(ms);
 }
 
@@ -444,7 +484,8 @@ made_up_layouts_and_states_are_refused_or_harmless(void **state)
 			membership_layout_destroy(layout);
 		image.state = bytes;
 		image.state_len = next(&seed) % good.len;
-		membership_adopt(ms, defs, NDEFS, &image);
+		assert_int_equal(
+			membership_adopt(ms, defs, NDEFS, &image), SG_OK);
 		assert_sane(ms);
 	}
 	buf_fini(&good);
@@ -489,6 +530,7 @@ main(void)
 		cmocka_unit_test(what_is_published_is_adopted_whole),
 		cmocka_unit_test(the_image_names_what_people_read),
 		cmocka_unit_test(names_that_are_not_configured_are_not_adopted),
+		cmocka_unit_test(former_seats_are_those_of_the_newest_image),
 		cmocka_unit_test(
 			made_up_bytes_never_make_a_seat_that_is_not_there),
 		cmocka_unit_test(
