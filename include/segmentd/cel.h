@@ -136,6 +136,20 @@ struct cel_host {
 	void (*load)(void *ctx, uint32_t slot, int64_t now_ms,
 		struct value *ret_value, int64_t *ret_valid_until_ms);
 	void *ctx;
+	struct cel_memo *memo; /* NULL: none */
+	uint32_t epoch;
+};
+
+/*
+ * What load() has handed out already, by slot. A host that keeps it lets
+ * programs read values without a call: those whose epoch is the host's. load()
+ * writes the memo of the slot. Programs made of comparisons with constants then
+ * run in their direct form (rules/quick.c), with the same result.
+ */
+struct cel_memo {
+	uint32_t epoch; /* of the host when it was loaded */
+	struct value value;
+	int64_t until_ms;
 };
 
 /*
@@ -172,6 +186,17 @@ cel_frame_destroy(struct cel_frame *frame);
 struct cel_result
 cel_eval(const struct cel_prog *prog, struct cel_frame *frame,
 	const struct cel_host *host, int64_t now_ms);
+
+/*
+ * Evaluate programs one after the other until one is true or fails. Returns
+ * its place, or n when all are false. *ret_result is its value, and the first
+ * instant at which anything of that could differ.
+ * Valid until: as cel_eval().
+ */
+size_t
+cel_first(struct cel_prog *const *progs, size_t n, struct cel_frame *frame,
+	const struct cel_host *host, int64_t now_ms,
+	struct cel_result *ret_result);
 
 /* Is it the error of a name that was declared but has no value? */
 bool

@@ -35,14 +35,14 @@ decider_create(const struct program *prog, struct decider **ret_decider)
 		return SG_NOMEM;
 	d->prog = prog;
 	arena_init(&d->scratch, SCRATCH_BYTES_MAX);
-	d->memo = calloc(prog->nslots + 1, sizeof(*d->memo));
+	d->host.memo = calloc(prog->nslots + 1, sizeof(*d->host.memo));
 	d->rule_errors = calloc(prog->nrules + 1, sizeof(*d->rule_errors));
 	d->needs = calloc(prog->nsegmentations + 1, sizeof(*d->needs));
 	d->frames = calloc(DEPTH_MAX, sizeof(struct cel_frame *));
 	d->host.load = decide_load;
 	d->host.ctx = d;
-	if (d->memo == NULL || d->rule_errors == NULL || d->needs == NULL ||
-		d->frames == NULL) {
+	if (d->host.memo == NULL || d->rule_errors == NULL ||
+		d->needs == NULL || d->frames == NULL) {
 		decider_destroy(d);
 		return SG_NOMEM;
 	}
@@ -58,7 +58,7 @@ decider_destroy(struct decider *d)
 	for (size_t i = 0; d->frames != NULL && i < DEPTH_MAX; i++)
 		cel_frame_destroy(d->frames[i]);
 	free(d->frames);
-	free(d->memo);
+	free(d->host.memo);
 	free(d->rule_errors);
 	free(d->needs);
 	arena_fini(&d->scratch);
@@ -70,10 +70,11 @@ decider_destroy(struct decider *d)
 static void
 forget_memo(struct decider *d)
 {
-	d->epoch++;
-	if (d->epoch == 0) {
-		memset(d->memo, 0, d->prog->nslots * sizeof(*d->memo));
-		d->epoch = 1;
+	d->host.epoch++;
+	if (d->host.epoch == 0) {
+		memset(d->host.memo, 0,
+			d->prog->nslots * sizeof(*d->host.memo));
+		d->host.epoch = 1;
 	}
 }
 
@@ -309,12 +310,12 @@ decide_load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
 	int64_t *ret_valid_until_ms)
 {
 	struct decider *d = ctx;
-	struct slot_memo *memo = &d->memo[slot];
+	struct cel_memo *memo = &d->host.memo[slot];
 
 	(void)now_ms; /* one decision is at one instant: d->now_ms */
-	if (memo->epoch != d->epoch) {
+	if (memo->epoch != d->host.epoch) {
 		load_slot(d, slot, &memo->value, &memo->until_ms);
-		memo->epoch = d->epoch;
+		memo->epoch = d->host.epoch;
 	}
 	*ret_value = memo->value;
 	*ret_valid_until_ms = memo->until_ms;
@@ -336,23 +337,31 @@ is_true(struct decider *d, const struct cel_prog *prog, size_t rule,
 	return !*ret_is_error && res.value.as.b;
 }
 
+/* The first rule that is true. A rule that fails stops the search. */
 static int16_t
 target_exclusive(struct decider *d, const struct program_segmentation *seg,
 	int64_t *until_ms)
 {
-	for (size_t i = 0; i < seg->nrules; i++) {
-		bool is_error = false;
+	size_t n = seg->nrules, at;
+	struct cel_frame *frame;
+	struct cel_result res;
 
-		if (seg->when[i] == NULL)
-			return (int16_t)i;
-		if (is_true(d, seg->when[i], seg->first_rule + i, &is_error,
-			    until_ms))
-			return (int16_t)i;
-		if (is_error)
-			return seg->exits_on_error ? (int16_t)(seg->nrules - 1)
-						   : TARGET_HOLD;
-	}
-	return TARGET_HOLD;
+	while (n > 0 && seg->when[n - 1] == NULL)
+		n--; /* the default */
+	frame = decide_frame_enter(d);
+	if (frame == NULL)
+		return TARGET_HOLD;
+	at = cel_first(seg->when, n, frame, &d->host, d->now_ms, &res);
+	decide_frame_leave(d);
+	d->evaluated += at < n ? at + 1 : n;
+	if (res.valid_until_ms < *until_ms)
+		*until_ms = res.valid_until_ms;
+	if (at == n)
+		return n < seg->nrules ? (int16_t)n : TARGET_HOLD;
+	if (res.value.kind == VALUE_BOOL)
+		return (int16_t)at;
+	d->rule_errors[seg->first_rule + at]++;
+	return seg->exits_on_error ? (int16_t)(seg->nrules - 1) : TARGET_HOLD;
 }
 
 /*

@@ -6,21 +6,13 @@
 
 struct account_override;
 
-struct slot_memo {
-	uint32_t epoch; /* of the decision it was loaded in */
-	struct value value;
-	int64_t until_ms;
-};
-
 struct decider {
 	const struct program *prog;
 	struct arena scratch;	   /* of one decision */
 	struct cel_frame **frames; /* by nesting */
 	size_t depth;
-	struct cel_host host;
-	struct slot_memo *memo; /* by slot */
-	uint32_t epoch;
-	uint8_t *needs; /* by segmentation: evaluate in this decision */
+	struct cel_host host; /* its memo is of one decision */
+	uint8_t *needs;	      /* by segmentation: evaluate in this decision */
 	const struct account *acct;
 	int64_t now_ms;
 	uint64_t evaluated;

@@ -172,7 +172,7 @@ fates_create(const struct program *prog, struct fates **ret_fates)
 		return SG_NOMEM;
 	f->prog = prog;
 	f->budget = EVALUATIONS_MAX;
-	f->host = (struct cel_host){load, f};
+	f->host = (struct cel_host){.load = load, .ctx = f};
 	arena_init(&f->scratch, SCRATCH_BYTES_MAX);
 	f->memo = calloc(prog->nslots + 1, sizeof(*f->memo));
 	f->is_seen = calloc(prog->nslots + 1, 1);

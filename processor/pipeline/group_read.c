@@ -45,7 +45,7 @@ apply_filters(struct toolbox *box, const struct program_input *in,
 	struct group_event *ge)
 {
 	struct filter_ctx ctx = {in, ge->ev.slots};
-	struct cel_host host = {load_field, &ctx};
+	struct cel_host host = {.load = load_field, .ctx = &ctx};
 
 	ge->filters = 0;
 	for (size_t i = 0; i < in->nfilters; i++) {

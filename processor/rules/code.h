@@ -98,8 +98,63 @@ struct zone {
 	const struct tz *tz;
 };
 
+/*
+ * The direct form of a program, see quick.c: one step a comparison, and for
+ * each of its outcomes the way on.
+ */
+enum quick_op {
+	QUICK_INT,     /* an int in a range */
+	QUICK_DOUBLE,  /* a double in a range */
+	QUICK_BOOL,    /* a bool that is true */
+	QUICK_TEXT,    /* a string that is k */
+	QUICK_HAS,     /* has() */
+	QUICK_SINCE,   /* a timestamp that is so long ago */
+	QUICK_IN_TEXT, /* a string that is in the list k */
+	QUICK_IN,      /* anything that is in the list k */
+	QUICK_COMPARE, /* anything with k */
+};
+
+#define QUICK_STEPS_MAX 256
+#define QUICK_LEVELS 8	   /* && and || in one another */
+#define QUICK_FALSE 0xfffe /* as a next step: the result */
+#define QUICK_TRUE 0xffff
+#define QUICK_KEEP_NONE 0xff
+#define QUICK_KEEP_FIRST 0x80
+
+struct quick_way {
+	uint16_t next; /* a step, or QUICK_FALSE or QUICK_TRUE */
+	uint8_t keep;  /* the level that is not decided by this outcome */
+	uint8_t merge; /* the levels that it decides with all their operands */
+};
+
+struct quick_step {
+	uint8_t op;	 /* enum quick_op */
+	uint8_t compare; /* enum node_op */
+	uint16_t spare;
+	uint32_t slot; /* as the host numbers it */
+	struct quick_way ways[2];
+	union {
+		struct {
+			int64_t low;
+			uint64_t span;
+		} i;
+		struct {
+			double low;
+			double high;
+		} d;
+		struct {
+			int64_t ms;
+			uint32_t ns;
+		} since; /* true from x + both on, rounded down to ms */
+		struct value k;
+	} as;
+};
+
+_Static_assert(sizeof(struct quick_step) == 32, "two steps a cache line");
+
 struct cel_prog {
 	const struct insn *code;
+	const struct quick_step *quick; /* NULL: it has no direct form */
 	const struct value *consts;
 	const uint32_t *slots;	/* as the instructions number them */
 	const uint32_t *sorted; /* the slots, ascending */

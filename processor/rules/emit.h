@@ -18,6 +18,12 @@ emit_node(struct compiler *cc, struct node *node);
 bool
 fold(struct compiler *cc, struct node *node, struct value *ret_value);
 
+/* The direct form of a tree whose constants are folded; *ret_n is 0 when it has
+ * none. Its constants lie where those of the tree do. */
+void
+quick_build(struct compiler *cc, const struct node *root,
+	struct quick_step **ret_steps, uint32_t *ret_n);
+
 /* Emit code for `root` and seal the program. */
 enum sg_err
 emit_program(

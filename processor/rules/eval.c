@@ -683,7 +683,7 @@ as_wanted(const struct cel_prog *prog, struct value v)
 }
 
 struct cel_result
-cel_eval(const struct cel_prog *prog, struct cel_frame *frame,
+cel_run(const struct cel_prog *prog, struct cel_frame *frame,
 	const struct cel_host *host, int64_t now_ms)
 {
 	struct cel_result result;
@@ -692,6 +692,18 @@ cel_eval(const struct cel_prog *prog, struct cel_frame *frame,
 	result.value = as_wanted(prog, frame_run(frame, 0));
 	result.valid_until_ms = frame->until_ms;
 	return result;
+}
+
+struct cel_result
+cel_eval(const struct cel_prog *prog, struct cel_frame *frame,
+	const struct cel_host *host, int64_t now_ms)
+{
+	struct cel_result result;
+
+	if (prog->quick != NULL && host->memo != NULL &&
+		quick_run(prog, frame, host, now_ms, &result))
+		return result;
+	return cel_run(prog, frame, host, now_ms);
 }
 
 bool

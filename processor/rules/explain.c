@@ -160,7 +160,7 @@ cel_explain(const struct cel_prog *prog, struct cel_frame *frame,
 	struct explainer ex = {
 		.prog = prog, .frame = frame, .atoms = atoms, .max = max};
 
-	*ret_result = cel_eval(prog, frame, host, now_ms);
+	*ret_result = cel_run(prog, frame, host, now_ms);
 	frame->work = 0;
 	ex.verdicts =
 		frame_alloc(frame, prog->nskeleton * sizeof(*ex.verdicts));

@@ -172,4 +172,18 @@ void
 frame_begin(struct cel_frame *frame, const struct cel_prog *prog,
 	const struct cel_host *host, int64_t now_ms);
 
+/* cel_eval() by the code, whatever other form the program has. */
+struct cel_result
+cel_run(const struct cel_prog *prog, struct cel_frame *frame,
+	const struct cel_host *host, int64_t now_ms);
+
+/* --- quick.c ------------------------------------------------------------ */
+
+/* Evaluate the direct form of a program. False: something is not as it mostly
+ * is (an error, a null, another type), and the code has to run. */
+bool
+quick_run(const struct cel_prog *prog, struct cel_frame *frame,
+	const struct cel_host *host, int64_t now_ms,
+	struct cel_result *ret_result);
+
 #endif

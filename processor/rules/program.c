@@ -146,6 +146,13 @@ struct skeletons {
 	uint32_t nslots, slots_cap;
 };
 
+/* What a program has beside its code. */
+struct parts {
+	struct skeletons skeletons;
+	struct quick_step *quick;
+	uint32_t nquick;
+};
+
 static bool
 is_split(const struct node *node)
 {
@@ -218,10 +225,28 @@ make_skeleton(struct compiler *cc, struct skeletons *sks, uint32_t at,
 		make_skeleton(cc, sks, first + i, node->args[i]);
 }
 
+static const struct quick_step *
+fill_quick(const struct quick_step *from, uint32_t n, struct block *block)
+{
+	struct quick_step *to = block_put(block, from, n * sizeof(*from));
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct value k;
+
+		if (from[i].op != QUICK_TEXT && from[i].op < QUICK_IN_TEXT)
+			continue;
+		k = block_value(block, from[i].as.k);
+		if (to != NULL)
+			to[i].as.k = k;
+	}
+	return n == 0 ? NULL : to;
+}
+
 static void
-fill(struct compiler *cc, const struct skeletons *sks, struct block *block,
+fill(struct compiler *cc, const struct parts *parts, struct block *block,
 	struct cel_prog *prog)
 {
+	const struct skeletons *sks = &parts->skeletons;
 	uint32_t *slots =
 		block_put(block, cc->slots, cc->nslots * sizeof(uint32_t));
 	uint32_t *sorted =
@@ -235,6 +260,7 @@ fill(struct compiler *cc, const struct skeletons *sks, struct block *block,
 		block_put(block, sks->items, sks->n * sizeof(*sks->items));
 	prog->atom_slots =
 		block_put(block, sks->slots, sks->nslots * sizeof(uint32_t));
+	prog->quick = fill_quick(parts->quick, parts->nquick, block);
 	prog->source = block_put(block, cc->text, cc->len + 1);
 	prog->type = block_type(block, prog->type);
 	if (slots == NULL || sorted == NULL)
@@ -247,20 +273,20 @@ fill(struct compiler *cc, const struct skeletons *sks, struct block *block,
 }
 
 static enum sg_err
-seal(struct compiler *cc, const struct skeletons *sks,
+seal(struct compiler *cc, const struct parts *parts,
 	const struct cel_prog *head, struct cel_prog **ret_prog)
 {
 	struct block block = {.used = (sizeof(*head) + 15) & ~(size_t)15};
 	struct cel_prog scratch = *head, *prog;
 
-	fill(cc, sks, &block, &scratch);
+	fill(cc, parts, &block, &scratch);
 	prog = malloc(block.used);
 	if (prog == NULL)
 		return SG_NOMEM;
 	*prog = *head;
 	block.base = (uint8_t *)prog;
 	block.used = (sizeof(*head) + 15) & ~(size_t)15;
-	fill(cc, sks, &block, prog);
+	fill(cc, parts, &block, prog);
 	*ret_prog = prog;
 	return SG_OK;
 }
@@ -268,27 +294,29 @@ seal(struct compiler *cc, const struct skeletons *sks,
 enum sg_err
 emit_program(struct compiler *cc, struct node *root, struct cel_prog **ret_prog)
 {
-	struct skeletons sks = {.n = 1};
+	struct parts parts = {.skeletons = {.n = 1}};
+	struct skeletons *sks = &parts.skeletons;
 	struct cel_prog head = {.tz = cc->env->tz,
 		.type = root->type,
 		.reads_now = cc->has_now};
 	uint32_t end;
 
 	cc->slot_of = cc_alloc(cc, (cc->env->nnames + 1) * sizeof(uint32_t));
-	if (cc->slot_of == NULL ||
-		!cc_grow(cc, (void **)&sks.items, &sks.cap, sizeof(*sks.items)))
+	if (cc->slot_of == NULL || !cc_grow(cc, (void **)&sks->items, &sks->cap,
+					   sizeof(*sks->items)))
 		return SG_NOMEM;
 	memset(cc->slot_of, 0, (cc->env->nnames + 1) * sizeof(uint32_t));
 	cc->text = arena_copy(&cc->arena, cc->source, cc->len);
 	emit_node(cc, root);
 	(void)emit_op(cc, OP_halt, 0, 0, 0);
 	end = cc->ncode;
-	make_skeleton(cc, &sks, 0, root);
+	make_skeleton(cc, sks, 0, root);
+	quick_build(cc, root, &parts.quick, &parts.nquick);
 	if (cc->err == SG_OK)
 		mark_repeats(cc, end);
 	if (cc->err != SG_OK || cc->text == NULL)
 		return cc->err != SG_OK ? cc->err : SG_NOMEM;
 	head.nslots = cc->nslots;
-	head.nskeleton = sks.n;
-	return seal(cc, &sks, &head, ret_prog);
+	head.nskeleton = sks->n;
+	return seal(cc, &parts, &head, ret_prog);
 }

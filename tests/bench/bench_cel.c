@@ -23,6 +23,7 @@ struct bench {
 	struct cel_frame *frame;
 	struct cel_host host;
 	struct value values[NAMES];
+	struct cel_memo memo[NAMES];
 	struct cel_prog *progs[RULES];
 	struct cel_diags diags;
 };
@@ -62,7 +63,8 @@ bench_open(struct bench *b)
 	if (cel_env_create(0, &b->env) != SG_OK ||
 		cel_frame_create(&b->frame) != SG_OK)
 		die("out of memory");
-	b->host = (struct cel_host){.load = load, .ctx = b};
+	b->host = (struct cel_host){
+		.load = load, .ctx = b, .memo = b->memo, .epoch = 1};
 	for (uint32_t i = 0; i < NAMES; i++) {
 		(void)snprintf(name, sizeof(name), "f.n%u", i);
 		if (cel_env_declare(b->env, name, types[i % 4], i) != SG_OK)
@@ -73,6 +75,9 @@ bench_open(struct bench *b)
 			: i % 4 == 2 ? value_string("retail", 6)
 				     : value_timestamp_ms(
 					       NOW_MS - i * INT64_C(86400000));
+		b->memo[i] = (struct cel_memo){.epoch = 1,
+			.value = b->values[i],
+			.until_ms = AT_NEVER};
 	}
 }
 
@@ -140,6 +145,32 @@ time_evals(struct bench *b, uint32_t n, uint32_t times)
 	return best;
 }
 
+/* The same of `n` programs that are all false, in one call. */
+static double
+time_first(struct bench *b, uint32_t n, uint32_t times)
+{
+	double best = 1e18;
+	uint64_t at = 0;
+
+	for (int round = 0; round < 7; round++) {
+		int64_t start = cpu_us();
+		double ns;
+
+		for (uint32_t t = 0; t < times; t++) {
+			struct cel_result result;
+
+			at += cel_first(b->progs, n, b->frame, &b->host,
+				NOW_MS + t, &result);
+		}
+		ns = (double)(cpu_us() - start) * 1000 / times / n;
+		if (ns < best)
+			best = ns;
+	}
+	if (at != UINT64_C(7) * n * times)
+		die("one of them is true");
+	return best;
+}
+
 static void
 bench_rules(struct bench *b, const char *what, const char *format)
 {
@@ -154,6 +185,23 @@ bench_rules(struct bench *b, const char *what, const char *format)
 		b->progs[i] = compile(b, source);
 	}
 	ns = time_evals(b, 32, 20000);
+	printf("%-18s %8.1f ns/rule, %7.0f ns for 32\n", what, ns, ns * 32);
+}
+
+static void
+bench_first(struct bench *b, const char *what, const char *format)
+{
+	double ns;
+
+	for (uint32_t i = 0; i < 32; i++) {
+		char source[400];
+
+		(void)snprintf(source, sizeof(source), format, i % 10 * 4,
+			1000 + i, i % 9 * 4 + 1, i % 8 * 4 + 3);
+		cel_prog_destroy(b->progs[i]);
+		b->progs[i] = compile(b, source);
+	}
+	ns = time_first(b, 32, 20000);
 	printf("%-18s %8.1f ns/rule, %7.0f ns for 32\n", what, ns, ns * 32);
 }
 
@@ -172,6 +220,11 @@ main(void)
 		"(f.n4 == 1 || f.n8 == 8)");
 	bench_rules(&b, "silence", "now - f.n3 > days(%1$u)");
 	bench_rules(&b, "in list", "f.n2 in ['a', 'b', 'c', 'retail', 'd']");
+	bench_first(&b, "first: 64 run", "f.n%3$u >= 0.0 && f.n%1$u >= %2$u");
+	bench_first(
+		&b, "first: 64, 32 run", "f.n%1$u >= %2$u && f.n%3$u >= 0.0");
+	bench_first(&b, "first: silence",
+		"f.n%3$u >= 0.0 && now - f.n%4$u > days(%2$u)");
 	bench_rules(&b, "ratio", "f.n1 / f.n5 >= 0.85 && f.n%1$u >= 0");
 	for (uint32_t i = 0; i < RULES; i++)
 		cel_prog_destroy(b.progs[i]);
