@@ -66,7 +66,8 @@ BIN  := $(BUILD)/segmentd
 
 UNIT_SRCS  ?= $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(UNIT_SRCS:%.c=$(BUILD)/%)
-FUZZ_SRCS  := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_SRCS  := $(if $(FUZZ),$(FUZZ:%=tests/fuzz/fuzz_%.c),\
+	$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS  := $(FUZZ_SRCS:%.c=$(BUILD)/%)
 BENCH_SRCS := $(wildcard tests/bench/bench_*.c)
 BENCH_BINS := $(BENCH_SRCS:%.c=$(BUILD)/%)
@@ -167,12 +168,14 @@ sanitized: ## unit tests under ASan and UBSan
 		SANITIZE="-fsanitize=address,undefined \
 		-fno-sanitize-recover=all" unit
 
+# FUZZ="cel conf" narrows it.
+FUZZ         ?=
 FUZZ_SECONDS ?= 60
-fuzz: ## fuzz every tests/fuzz/fuzz_*.c for FUZZ_SECONDS each
+fuzz: ## fuzz each of FUZZ (or every tests/fuzz/fuzz_*.c) for FUZZ_SECONDS
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang \
 		OPTIMISE="-O1 -g" SANITIZE="-fsanitize=address,undefined,\
 	fuzzer-no-link -fno-sanitize-recover=all" fuzz-bins
-	$(Q)tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS)
+	$(Q)tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZ)
 
 fuzz-bins: $(FUZZ_BINS)
 
