@@ -42,9 +42,17 @@ struct segmentation_def {
 	int64_t cooldown_ms; /* tag: after leaving, 0: none */
 };
 
+/*
+ * A person may pin an account somewhere. That is no stay: when the pin ends,
+ * the rules go on from the seat they had given it.
+ */
 struct seat {
 	int64_t since_ms; /* when it took its present place */
 	int16_t segment;  /* or SEAT_NONE */
+	bool is_pinned;	  /* a person put it there, and not the rules yet */
+	int16_t ruled;	  /* is_pinned: where the rules had put it */
+	int64_t ruled_ms; /* and since when; else from when its stay counts,
+			     0: since_ms */
 };
 
 /* "in", "out", a segment's name, or NULL where an exclusive has none yet. */
@@ -52,8 +60,9 @@ const char *
 seat_name(const struct segmentation_def *def, int16_t segment);
 
 struct seat_step {
-	bool is_move;	    /* take the target now */
+	bool is_move;	    /* take `to` now */
 	bool is_suppressed; /* would move, but min_stay or cooldown holds */
+	int16_t to;	    /* where it is from now on */
 	int64_t wake_ms;    /* when to ask again; AT_NEVER */
 };
 
@@ -61,6 +70,13 @@ struct seat_step {
 struct seat_step
 seat_step(const struct segmentation_def *def, const struct seat *seat,
 	int16_t target, int64_t now_ms);
+
+/* Take a seat (or keep it), because the rules say so. */
+void
+seat_take(struct seat *seat, int16_t segment, int64_t now_ms);
+/* Because a person does. */
+void
+seat_pin(struct seat *seat, int16_t segment, int64_t now_ms);
 
 /* --- renewal windows ---------------------------------------------------- */
 

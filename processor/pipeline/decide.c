@@ -500,6 +500,7 @@ step_of(const struct decider *d, size_t i, const struct seat *seat,
 {
 	if (pin != NULL)
 		return (struct seat_step){.wake_ms = AT_NEVER,
+			.to = target,
 			.is_move = target != seat->segment};
 	return seat_step(&d->prog->defs[i], seat, target, d->now_ms);
 }
@@ -526,21 +527,26 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 	if (step.wake_ms < until_ms)
 		until_ms = step.wake_ms;
 	acct->until_ms[i] = until_ms;
-	if (!step.is_move)
+	if (!step.is_move) {
+		if (pin == NULL && target != TARGET_HOLD)
+			seat_take(seat, step.to, d->now_ms);
 		return SG_OK;
+	}
 	former = seat->segment == SEAT_NONE ? former_find(acct->ms, def->name)
 					    : NULL;
 	move = (struct change_move){.segmentation = i,
 		.from = seat->segment,
-		.to = target,
+		.to = step.to,
 		.pin = pin,
 		.former = former};
 	/* Reasons are found before the seat moves: as the rules saw it. */
 	err = decide_reasons(d, &move, out);
 	if (err != SG_OK)
 		return err;
-	seat->segment = target;
-	seat->since_ms = d->now_ms;
+	if (pin != NULL)
+		seat_pin(seat, step.to, d->now_ms);
+	else
+		seat_take(seat, step.to, d->now_ms);
 	mark_readers(d, i);
 	if (def->kind == SEGMENTATION_TAG) {
 		/* From here on the other rule counts. */

@@ -4,7 +4,8 @@
  * STORED FORM (varints; zigzag where a sign is possible)
  *
  *     version | updated_ms | renewal+1 or 0, date_ms | n | n seats
- *     seat = segment + 1, since_ms - updated_ms when there was ever one
+ *     seat = 0, or place, updated_ms - since_ms: place 1 is none, 2.. segments;
+ *            with EXTRA: ruled place or 0, updated_ms - ruled_ms
  *
  * Seats are numbered by the layout the state was stored with: the names of
  * the segmentations and of their segments, kept once a partition group.
@@ -16,6 +17,7 @@
 #include "segmentd/segments.h"
 
 #define NAME_BYTES_MAX 256
+#define EXTRA 2048 /* more than any place */
 
 size_t
 membership_size(size_t nsegmentations)
@@ -79,15 +81,21 @@ membership_encode(const struct membership *ms,
 	buf_put_varint(out, ndefs);
 	for (size_t i = 0; i < ndefs; i++) {
 		const struct seat *seat = &ms->seats[i];
-		bool was_taken =
-			seat->segment != SEAT_NONE || seat->since_ms != 0;
+		bool is_extra = seat->is_pinned || seat->ruled_ms != 0;
+		uint64_t place = (uint64_t)(seat->segment + 2);
 
-		/* 0: never taken; 1: empty; 2..: a segment */
+		if (seat->segment == SEAT_NONE && seat->since_ms == 0 &&
+			!is_extra) {
+			buf_put_u8(out, 0);
+			continue;
+		}
+		buf_put_varint(out, place | (is_extra ? EXTRA : 0));
+		buf_put_zigzag(out, minus(ms->updated_ms, seat->since_ms));
+		if (!is_extra)
+			continue;
 		buf_put_varint(
-			out, was_taken ? (uint64_t)(seat->segment + 2) : 0);
-		if (was_taken)
-			buf_put_zigzag(
-				out, minus(ms->updated_ms, seat->since_ms));
+			out, seat->is_pinned ? (uint64_t)(seat->ruled + 2) : 0);
+		buf_put_zigzag(out, minus(ms->updated_ms, seat->ruled_ms));
 	}
 }
 
@@ -345,6 +353,42 @@ note_former(const struct membership_layout *layout, size_t i, int16_t stored,
 		entry->gone[stored], strlen(entry->gone[stored]));
 }
 
+/* A seat as it is stored; segments by the layout it was stored with. */
+struct stored_seat {
+	bool is_there;
+	bool is_pinned;
+	int16_t segment;
+	int16_t ruled;
+	int64_t since_ms;
+	int64_t ruled_ms;
+};
+
+static bool
+read_seat(struct buf_reader *rd, const struct membership *ms,
+	struct stored_seat *ret)
+{
+	uint64_t place = buf_get_varint(rd);
+	uint64_t ruled;
+
+	*ret = (struct stored_seat){.is_there = place != 0};
+	if (place == 0)
+		return !rd->is_bad;
+	ret->since_ms = minus(ms->updated_ms, buf_get_zigzag(rd));
+	if ((place & EXTRA) != 0) {
+		ruled = buf_get_varint(rd);
+		ret->ruled_ms = minus(ms->updated_ms, buf_get_zigzag(rd));
+		ret->is_pinned = ruled != 0;
+		if (ruled > SEGMENTS_MAX + 1)
+			return false;
+		ret->ruled = (int16_t)(ret->is_pinned ? ruled - 2 : 0);
+		place &= ~(uint64_t)EXTRA;
+	}
+	if (rd->is_bad || place == 0 || place > SEGMENTS_MAX + 1)
+		return false;
+	ret->segment = (int16_t)(place - 2);
+	return true;
+}
+
 enum sg_err
 membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 	const struct segmentation_def *defs, size_t ndefs,
@@ -362,28 +406,51 @@ membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 	if (rd->is_bad || n != (layout == NULL ? ndefs : layout->n))
 		return SG_BAD_BLOB;
 	for (size_t i = 0; i < n; i++) {
-		uint64_t place = buf_get_varint(rd);
-		int16_t stored, segment;
-		int64_t age_ms;
+		struct stored_seat stored;
+		struct seat seat = {.segment = SEAT_NONE};
 		size_t index;
 
-		if (place == 0)
-			continue;
-		age_ms = buf_get_zigzag(rd);
-		if (rd->is_bad || place > SEGMENTS_MAX + 1)
+		if (!read_seat(rd, ms, &stored))
 			return SG_BAD_BLOB;
-		stored = (int16_t)(place - 2);
-		if (!seat_today(
-			    layout, defs, ndefs, i, stored, &index, &segment)) {
-			if (note_former(layout, i, stored, ms) != SG_OK)
+		if (!stored.is_there)
+			continue;
+		seat.since_ms = stored.since_ms;
+		if (!seat_today(layout, defs, ndefs, i, stored.segment, &index,
+			    &seat.segment)) {
+			if (note_former(layout, i, stored.segment, ms) != SG_OK)
 				return SG_NOMEM;
 			continue;
 		}
-		ms->seats[index] =
-			(struct seat){.since_ms = minus(ms->updated_ms, age_ms),
-				.segment = segment};
+		seat.is_pinned = stored.is_pinned;
+		seat.ruled_ms = stored.ruled_ms;
+		/* Where the rules had put it may be gone: then nowhere. */
+		if (stored.is_pinned &&
+			!seat_today(layout, defs, ndefs, i, stored.ruled,
+				&index, &seat.ruled)) {
+			seat.ruled = SEAT_NONE;
+			seat.ruled_ms = 0;
+		}
+		ms->seats[index] = seat;
 	}
 	return rd->is_bad ? SG_BAD_BLOB : SG_OK;
+}
+
+/* Behind an empty name: a seat that its segment and since when do not tell. */
+static void
+put_ruled(const struct segmentation_def *def, const struct seat *seat,
+	struct buf *state)
+{
+	const char *ruled = !seat->is_pinned || seat->ruled == SEAT_NONE
+				    ? ""
+				    : def->segments[seat->ruled];
+
+	buf_put_varint(state, 0);
+	buf_put_varint(state, strlen(def->name));
+	buf_put_str(state, def->name);
+	buf_put_u8(state, seat->is_pinned ? 1 : 0);
+	buf_put_varint(state, strlen(ruled));
+	buf_put_str(state, ruled);
+	buf_put_zigzag(state, seat->ruled_ms);
 }
 
 void
@@ -410,6 +477,8 @@ membership_image(const struct membership *ms,
 			buf_put_str(state, defs[i].name);
 			buf_put_zigzag(state, seat->since_ms);
 		}
+		if (seat->is_pinned || seat->ruled_ms != 0)
+			put_ruled(&defs[i], seat, state);
 	}
 	ret_image->account_version = ms->version;
 	ret_image->updated_at_ms = ms->updated_ms;
@@ -420,6 +489,39 @@ membership_image(const struct membership *ms,
 	ret_image->renewal_window = window;
 	ret_image->state = state->bytes;
 	ret_image->state_len = state->len;
+}
+
+static bool
+adopt_ruled(struct buf_reader *rd, struct membership *ms,
+	const struct segmentation_def *defs, size_t ndefs)
+{
+	const uint8_t *name, *ruled;
+	size_t len, ruled_len;
+	struct seat *seat;
+	bool is_pinned;
+	int64_t ruled_ms;
+	int32_t i;
+
+	if (!read_name(rd, &name, &len))
+		return false;
+	is_pinned = buf_get_u8(rd) == 1;
+	if (!read_name(rd, &ruled, &ruled_len))
+		return false;
+	ruled_ms = buf_get_zigzag(rd);
+	if (rd->is_bad)
+		return false;
+	i = find_segmentation(defs, ndefs, name, len);
+	if (i < 0)
+		return true;
+	seat = &ms->seats[i];
+	seat->is_pinned = is_pinned;
+	seat->ruled_ms = ruled_ms;
+	if (!is_pinned)
+		return true;
+	seat->ruled = find_segment(&defs[i], ruled, ruled_len);
+	if (seat->ruled == SEAT_NONE && ruled_len > 0)
+		seat->ruled_ms = 0; /* it is gone */
+	return true;
 }
 
 /* Seats that were left: segmentation name and instant, until the end. */
@@ -438,6 +540,11 @@ adopt_left_seats(struct membership *ms, const struct segmentation_def *defs,
 
 		if (!read_name(&rd, &name, &len))
 			return;
+		if (len == 0) {
+			if (!adopt_ruled(&rd, ms, defs, ndefs))
+				return;
+			continue;
+		}
 		since_ms = buf_get_zigzag(&rd);
 		if (rd.is_bad)
 			return;

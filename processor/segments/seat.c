@@ -35,21 +35,73 @@ seat_held_until(const struct segmentation_def *def, const struct seat *seat)
 	return hold_ms == 0 ? INT64_MIN : add_capped(seat->since_ms, hold_ms);
 }
 
+/* The seat that the rules gave the account. */
+static struct seat
+ruled_seat(const struct seat *seat)
+{
+	if (seat->is_pinned)
+		return (struct seat){
+			.segment = seat->ruled, .since_ms = seat->ruled_ms};
+	return (struct seat){.segment = seat->segment,
+		.since_ms =
+			seat->ruled_ms != 0 ? seat->ruled_ms : seat->since_ms};
+}
+
 struct seat_step
 seat_step(const struct segmentation_def *def, const struct seat *seat,
 	int16_t target, int64_t now_ms)
 {
-	struct seat_step step = {.wake_ms = AT_NEVER};
+	struct seat_step step = {.wake_ms = AT_NEVER, .to = seat->segment};
+	struct seat ruled = ruled_seat(seat);
 	int64_t held_until_ms;
 
-	if (target == TARGET_HOLD || target == seat->segment)
+	if (target == TARGET_HOLD)
 		return step;
-	held_until_ms = seat_held_until(def, seat);
-	if (now_ms < held_until_ms) {
-		step.is_suppressed = true;
-		step.wake_ms = held_until_ms;
-		return step;
+	step.to = target;
+	if (target != ruled.segment) {
+		held_until_ms = seat_held_until(def, &ruled);
+		if (now_ms < held_until_ms) {
+			step.is_suppressed = true;
+			step.wake_ms = held_until_ms;
+			step.to = ruled.segment;
+		}
 	}
-	step.is_move = true;
+	step.is_move = step.to != seat->segment;
 	return step;
+}
+
+void
+seat_take(struct seat *seat, int16_t segment, int64_t now_ms)
+{
+	struct seat ruled = ruled_seat(seat);
+
+	if (!seat->is_pinned && segment == seat->segment)
+		return;
+	if (segment != seat->segment)
+		seat->since_ms = now_ms;
+	/* Back where the rules had it: the stay goes on, however old. */
+	seat->ruled_ms = 0;
+	if (seat->is_pinned)
+		seat->ruled_ms = segment != ruled.segment ? now_ms
+				 : ruled.since_ms == 0	  ? 1
+							  : ruled.since_ms;
+	if (seat->ruled_ms == seat->since_ms)
+		seat->ruled_ms = 0;
+	seat->segment = segment;
+	seat->is_pinned = false;
+	seat->ruled = 0;
+}
+
+void
+seat_pin(struct seat *seat, int16_t segment, int64_t now_ms)
+{
+	struct seat ruled = ruled_seat(seat);
+
+	if (segment == seat->segment)
+		return;
+	seat->is_pinned = true;
+	seat->ruled = ruled.segment;
+	seat->ruled_ms = ruled.since_ms;
+	seat->segment = segment;
+	seat->since_ms = now_ms;
 }

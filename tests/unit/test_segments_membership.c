@@ -58,6 +58,10 @@ assert_same(const struct membership *a, const struct membership *b, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(a->seats[i].segment, b->seats[i].segment);
 		assert_int_equal(a->seats[i].since_ms, b->seats[i].since_ms);
+		assert_int_equal(a->seats[i].is_pinned, b->seats[i].is_pinned);
+		assert_int_equal(a->seats[i].ruled_ms, b->seats[i].ruled_ms);
+		if (a->seats[i].is_pinned)
+			assert_int_equal(a->seats[i].ruled, b->seats[i].ruled);
 	}
 }
 
@@ -71,9 +75,12 @@ sample(void)
 	ms->updated_ms = INT64_C(1772000000000);
 	ms->has_renewal = true;
 	ms->renewal_date_ms = INT64_C(1790000000001);
-	ms->seats[0] = (struct seat){INT64_C(1771000000000), 1};
-	ms->seats[1] = (struct seat){INT64_C(1772000000000), SEAT_NONE};
-	ms->seats[3] = (struct seat){INT64_C(1770000000000), 1};
+	ms->seats[0] =
+		(struct seat){.since_ms = INT64_C(1771000000000), .segment = 1};
+	ms->seats[1] = (struct seat){
+		.since_ms = INT64_C(1772000000000), .segment = SEAT_NONE};
+	ms->seats[3] =
+		(struct seat){.since_ms = INT64_C(1770000000000), .segment = 1};
 	return ms;
 }
 
@@ -120,9 +127,24 @@ what_is_stored_is_read_back(void **state)
 	ms->version = UINT64_MAX;
 	ms->updated_ms = INT64_MAX;
 	ms->renewal_date_ms = INT64_MIN;
-	ms->seats[0] = (struct seat){1, 2};
-	ms->seats[1] = (struct seat){INT64_MAX, 0};
-	ms->seats[2] = (struct seat){INT64_MIN, SEAT_NONE};
+	ms->seats[0] = (struct seat){.since_ms = 1, .segment = 2};
+	ms->seats[1] = (struct seat){.since_ms = INT64_MAX, .segment = 0};
+	ms->seats[2] =
+		(struct seat){.since_ms = INT64_MIN, .segment = SEAT_NONE};
+	assert_round_trip(ms, defs, NDEFS);
+	/* Pinned: from somewhere, from nowhere; and an old stay. */
+	ms->seats[0] = (struct seat){.since_ms = 5,
+		.segment = 2,
+		.is_pinned = true,
+		.ruled = 1,
+		.ruled_ms = INT64_MIN};
+	ms->seats[1] = (struct seat){.since_ms = 5,
+		.segment = 0,
+		.is_pinned = true,
+		.ruled = SEAT_NONE,
+		.ruled_ms = 0};
+	ms->seats[2] = (struct seat){
+		.since_ms = 5, .segment = SEAT_NONE, .ruled_ms = INT64_MAX};
 	assert_round_trip(ms, defs, NDEFS);
 	membership_destroy(ms);
 
@@ -147,7 +169,8 @@ the_last_segment_of_the_largest_segmentation_fits(void **state)
 		(void)snprintf(texts[i], sizeof(texts[i]), "s%zu", i);
 		names[i] = texts[i];
 	}
-	ms->seats[0] = (struct seat){5, SEGMENTS_MAX - 1};
+	ms->seats[0] =
+		(struct seat){.since_ms = 5, .segment = SEGMENTS_MAX - 1};
 	ms->updated_ms = 7;
 	assert_round_trip(ms, &big, 1);
 	membership_destroy(ms);
@@ -245,6 +268,31 @@ seats_follow_their_names_into_another_configuration(void **state)
 	assert_int_equal(back->seats[2].segment, SEAT_NONE);
 	assert_int_equal(back->seats[2].since_ms, ms->seats[1].since_ms);
 	assert_int_equal(back->seats[3].segment, 1);
+	assert_false(back->seats[3].is_pinned);
+	membership_destroy(back);
+
+	/* Where the rules had put one that is pinned goes by its name as well,
+	 * and is nowhere when that is gone. */
+	ms->seats[0] = (struct seat){.since_ms = 5,
+		.segment = 1,
+		.is_pinned = true,
+		.ruled = 0,
+		.ruled_ms = 4};
+	back = migrate(ms, today, SG_COUNTOF(today));
+	assert_int_equal(back->seats[3].segment, 1);
+	assert_true(back->seats[3].is_pinned);
+	assert_int_equal(back->seats[3].ruled, 2);
+	assert_int_equal(back->seats[3].ruled_ms, 4);
+	membership_destroy(back);
+	ms->seats[0] = (struct seat){.since_ms = 5,
+		.segment = 1,
+		.is_pinned = true,
+		.ruled = 2,
+		.ruled_ms = 4};
+	back = migrate(ms, today, SG_COUNTOF(today));
+	assert_true(back->seats[3].is_pinned);
+	assert_int_equal(back->seats[3].ruled, SEAT_NONE);
+	assert_int_equal(back->seats[3].ruled_ms, 0);
 	assert_null(former_find(back, NULL));
 	membership_destroy(back);
 
@@ -319,8 +367,25 @@ what_is_published_is_adopted_whole(void **state)
 
 	(void)state;
 	/* Something else was there. */
-	dest->seats[2] = (struct seat){77, 0};
-	dest->seats[0] = (struct seat){77, 0};
+	dest->seats[2] = (struct seat){.since_ms = 77, .segment = 0};
+	dest->seats[0] = (struct seat){.since_ms = 77, .segment = 0};
+	adopt_round_trip(ms, dest);
+	assert_same(ms, dest, NDEFS);
+
+	ms->seats[0] = (struct seat){.since_ms = 5,
+		.segment = 2,
+		.is_pinned = true,
+		.ruled = 1,
+		.ruled_ms = 4};
+	ms->seats[1] = (struct seat){.since_ms = 5,
+		.segment = 0,
+		.is_pinned = true,
+		.ruled = SEAT_NONE,
+		.ruled_ms = 0};
+	ms->seats[2] = (struct seat){
+		.since_ms = 5, .segment = SEAT_NONE, .ruled_ms = 3};
+	ms->seats[3] =
+		(struct seat){.since_ms = 5, .segment = 1, .ruled_ms = 3};
 	adopt_round_trip(ms, dest);
 	assert_same(ms, dest, NDEFS);
 

@@ -56,7 +56,8 @@ check_rows(struct segmentation_def (*make)(int64_t, int64_t),
 		const struct row *row = &rows[i];
 		struct segmentation_def def =
 			make(row->min_stay_ms, row->cooldown_ms);
-		struct seat seat = {row->since_ms, row->segment};
+		struct seat seat = {
+			.since_ms = row->since_ms, .segment = row->segment};
 		struct seat_step step =
 			seat_step(&def, &seat, row->target, row->now_ms);
 
@@ -159,6 +160,56 @@ a_suppressed_move_is_made_at_the_instant_it_names(void **state)
 }
 
 static void
+a_pin_is_no_stay(void **state)
+{
+	struct segmentation_def def = exclusive(10, 0);
+	struct seat seat = {.since_ms = 100, .segment = 1};
+	struct seat_step step;
+
+	(void)state;
+	seat_pin(&seat, 1, 101);
+	assert_false(seat.is_pinned); /* it is there anyway */
+	seat_pin(&seat, 0, 102);
+	seat_pin(&seat, 2, 103);
+	assert_int_equal(seat.segment, 2);
+	assert_int_equal(seat.since_ms, 103);
+	/* The rules failed: it stays. */
+	step = seat_step(&def, &seat, HOLD, 104);
+	assert_false(step.is_move || step.is_suppressed);
+	/* They want another one than they gave it, and that is held. */
+	step = seat_step(&def, &seat, 0, 104);
+	assert_true(step.is_move && step.is_suppressed);
+	assert_int_equal(step.to, 1);
+	assert_int_equal(step.wake_ms, 110);
+	seat_take(&seat, step.to, 104);
+	assert_false(seat.is_pinned);
+	assert_int_equal(seat.since_ms, 104);
+	step = seat_step(&def, &seat, 0, 109);
+	assert_true(!step.is_move && step.is_suppressed);
+	seat_take(&seat, step.to, 109);
+	assert_int_equal(seat.since_ms, 104);
+	step = seat_step(&def, &seat, 0, 110);
+	assert_true(step.is_move && !step.is_suppressed);
+	seat_take(&seat, step.to, 110);
+	/* A move by rules has a stay of its own. */
+	step = seat_step(&def, &seat, 1, 119);
+	assert_int_equal(step.wake_ms, 120);
+	/* They want where it was pinned: their stay begins. */
+	seat_pin(&seat, 2, 130);
+	step = seat_step(&def, &seat, 2, 140);
+	assert_false(step.is_move);
+	seat_take(&seat, step.to, 140);
+	assert_int_equal(seat.since_ms, 130);
+	step = seat_step(&def, &seat, 1, 149);
+	assert_int_equal(step.wake_ms, 150);
+	/* Pinned before the rules had a say. */
+	seat = (struct seat){.segment = SEAT_NONE};
+	seat_pin(&seat, 0, 5);
+	step = seat_step(&def, &seat, 1, 6);
+	assert_true(step.is_move && !step.is_suppressed);
+}
+
+static void
 seats_have_names(void **state)
 {
 	struct segmentation_def touch = exclusive(0, 0);
@@ -183,6 +234,7 @@ main(void)
 			a_tag_is_held_in_by_min_stay_and_out_by_cooldown),
 		cmocka_unit_test(
 			a_suppressed_move_is_made_at_the_instant_it_names),
+		cmocka_unit_test(a_pin_is_no_stay),
 		cmocka_unit_test(seats_have_names),
 	};
 
