@@ -67,6 +67,9 @@ struct pipeline_run_opts {
 	 * inputs are read to their end; 0: run until stopped. */
 	int64_t until_ms;
 	bool is_loss_accepted; /* --accept-loss */
+	/* The process ends so long after `stop` came, whatever hangs; 0: it
+	 * waits. */
+	int32_t stop_ms;
 	/* Set by the signal handlers. */
 	const atomic_bool *stop;
 	/* New rules do not publish the moves they make: the membership alone

@@ -4,6 +4,8 @@
 #include "cli.h"
 #include "segmentd/log.h"
 
+#define STOP_MS 4000 /* init systems and people wait longer than that */
+
 static const char usage[] =
 	"usage: segmentd run -c FILE [--set PATH=VALUE]... [--until TIME]\n"
 	"                    [--accept-loss] [--quiet-changes]\n"
@@ -62,6 +64,7 @@ run_all(struct run *run, struct sg_fault *why)
 {
 	struct pipeline_run_opts opts = {
 		.stop = &cli_stop,
+		.stop_ms = STOP_MS,
 		.until_ms = run->args->until_ms,
 		.is_loss_accepted = run->args->is_loss_accepted,
 		.is_quiet_on_rule_change = run->args->is_quiet,

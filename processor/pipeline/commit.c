@@ -247,7 +247,11 @@ write_txn(struct worker *w, struct sg_fault *why)
 	return err;
 }
 
-/* At least once: what is published is acknowledged, then the offsets go. */
+/* At least once: what is published is acknowledged, then the offsets go. The
+ * changes are acknowledged before the memberships are written: a take-over
+ * adopts a membership and does not decide it again, so the change that led to
+ * it has to be there.
+ */
 static enum sg_err
 commit_positions(struct worker *w, struct sg_fault *why)
 {
@@ -277,9 +281,11 @@ write_plain(struct worker *w, struct sg_fault *why)
 	if (err == SG_OK)
 		err = write_changes(w, why);
 	if (err == SG_OK)
-		err = write_images(w, why);
-	if (err == SG_OK)
 		err = write_rejects(w, why);
+	if (err == SG_OK && w->box.changes.n > 0)
+		err = repeat(w, end_txn, why);
+	if (err == SG_OK)
+		err = write_images(w, why);
 	if (err == SG_OK)
 		err = repeat(w, end_txn, why);
 	if (err == SG_OK)

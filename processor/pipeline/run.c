@@ -16,7 +16,7 @@
 #include "segmentd/log.h"
 #include "worker.h"
 
-#define CHECK_TIMEOUT_MS 5000
+#define CHECK_TIMEOUT_MS 3000
 #define RETRY_MS 1000
 
 static bool
@@ -267,6 +267,40 @@ wait_for_end(struct engine *engine, struct worker *const *workers, size_t n)
 	atomic_store(&engine->is_stopping, true);
 }
 
+/*
+ * The workers commit what they have and close, which takes as long as servers
+ * that are away are asked: librdkafka 2.0 does not give up offsets of a
+ * transaction before its socket time-out, whatever it is told. Who was asked to
+ * stop is gone after stop_ms all the same. Nothing is lost by that: memory is
+ * worth nothing, and what is not committed is decided anew at the next start.
+ */
+static void
+wait_for_workers(
+	const struct engine *engine, struct worker *const *workers, size_t n)
+{
+	int64_t end_us = INT64_MAX;
+	size_t ndone = 0;
+
+	while (ndone < n && engine->opts->stop_ms > 0) {
+		ndone = 0;
+		for (size_t i = 0; i < n; i++)
+			ndone += atomic_load(&workers[i]->is_done);
+		/* A new configuration, or a failure, has the time it needs. */
+		if (end_us == INT64_MAX && is_stopped(engine))
+			end_us = clock_mono_us() +
+				 engine->opts->stop_ms * INT64_C(1000);
+		if (ndone < n && clock_mono_us() > end_us) {
+			SG_LOG(LOG_WARN, "stop_forced",
+				LOG_INT("workers", n - ndone),
+				LOG_STR("why",
+					"a server does not answer; what is "
+					"not committed is done again"));
+			_exit(EXIT_SUCCESS);
+		}
+		clock_sleep_ms(5);
+	}
+}
+
 static enum sg_err
 run_workers(struct engine *engine, struct sg_fault *why)
 {
@@ -294,6 +328,7 @@ run_workers(struct engine *engine, struct sg_fault *why)
 	if (err == SG_OK)
 		wait_for_end(engine, workers, n);
 	atomic_store(&engine->is_stopping, true);
+	wait_for_workers(engine, workers, started);
 	for (size_t i = 0; i < started; i++)
 		(void)pthread_join(threads[i], NULL);
 	for (size_t i = 0; i < n; i++) {

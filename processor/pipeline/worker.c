@@ -444,6 +444,7 @@ worker_run(struct worker *w)
 	w->pub = NULL;
 	store_close(w->store);
 	w->store = NULL;
+	atomic_store(&w->is_done, true);
 }
 
 /* --- making one --------------------------------------------------------- */

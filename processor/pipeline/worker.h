@@ -128,6 +128,7 @@ struct worker {
 	bool is_doubtful; /* take over again before anything else */
 	bool is_event_clock;
 	atomic_bool is_until_reached;
+	atomic_bool is_done; /* its thread is about to end */
 	int64_t last_gauges_ms;
 	struct worker_metrics metrics;
 	struct group_event *events; /* of a batch, beside its records */

@@ -1,0 +1,168 @@
+"""SIGTERM ends segmentd within seconds, whatever is away; SIGHUP and a lost
+transactional id are survived in the midst of a stream."""
+
+import signal
+import threading
+import time
+
+import pytest
+import yaml
+from confluent_kafka import Producer
+from support.company import Company
+from support.process import wait_until
+
+STOP_S = 5.0
+
+
+@pytest.fixture
+def company(kafka, redis, tmp_path, unique):
+    return Company(kafka, redis, tmp_path / "schemas", unique).create()
+
+
+def arr_of(turn):
+    return (1.0, 30000.0, 200000.0)[turn % 3]
+
+
+def send_turns(company, turns, n=20):
+    for turn in turns:
+        company.send_accounts(*[
+            company.account_record(f"a{i}", arr_of(turn))
+            for i in range(n)])
+
+
+def busy():
+    """How much slower than alone this machine is just now, at least 1."""
+    began = time.monotonic()
+    spent = time.process_time()
+    while time.process_time() - spent < 0.2:
+        pass
+    return max(1.0, (time.monotonic() - began) / 0.2)
+
+
+def stop_in_time(daemon):
+    """SIGTERM, and a clean end within 5 s of a machine to itself."""
+    before = busy()
+    began = time.monotonic()
+    daemon.stop(timeout=60)
+    took = time.monotonic() - began
+    assert took < STOP_S * max(before, busy()), took
+
+
+def versions_of(company):
+    """The newest of each account; each came once and in order."""
+    versions = {}
+    for change in company.changes():
+        account = change["account_id"]
+        assert change["account_version"] == versions.get(account, 0) + 1
+        versions[account] = change["account_version"]
+    return versions
+
+
+def test_sigterm_commits_what_was_read(company, redis, segmentd):
+    company.config["commit"] = {"interval": "60s", "events": 100000}
+    company.config["flush"] = {"age": "60s"}
+    daemon = segmentd(company.config)
+    daemon.start()
+    # No change: nothing but the end is a reason to commit.
+    company.send_usage(*[company.usage_record(f"a{i}", kind="view")
+                         for i in range(50)])
+    wait_until(lambda: daemon.metric("segmentd_consumed_total") == 50, "read")
+    stop_in_time(daemon)
+    committed = company.kafka.committed(
+        company.name, f"{company.name}.usage")
+    assert sum(n for n in committed.values() if n > 0) == 50
+    client = redis.client()
+    assert all(company.view(client, f"a{i}") for i in range(50))
+
+
+def test_sigterm_while_servers_are_away(
+        own_kafka, redis, segmentd, tmp_path, unique):
+    modes = {}
+    for delivery in ("exactly_once", "at_least_once"):
+        company = Company(own_kafka, redis, tmp_path / delivery,
+                          f"{unique}-{delivery[0]}", partitions=2).create()
+        company.config["delivery"] = delivery
+        modes[company] = segmentd(company.config, name=delivery)
+
+    def wait_for(segment):
+        client = redis.client()
+        for company, daemon in modes.items():
+            daemon.wait_for(lambda: client.scard(
+                f"{company.name}:seg:touch:{segment}") == 20, segment, 120)
+
+    for company, daemon in modes.items():
+        daemon.start()
+        send_turns(company, [1])
+    wait_for("mid")
+    redis.kill9()
+    for company, daemon in modes.items():
+        send_turns(company, [2])
+        daemon.wait_for(lambda: "event=redis_retry" in daemon.output()
+                        or "event=round_failed" in daemon.output(),
+                        "it has noticed that Redis is away", 90)
+        stop_in_time(daemon)
+    redis.start()
+    for daemon in modes.values():
+        daemon.start()
+    wait_for("high")
+    for company in modes:
+        send_turns(company, [0])
+    own_kafka.kill9()
+    for daemon in modes.values():
+        stop_in_time(daemon)
+    # And when there never was a broker.
+    daemon.start(is_waiting=False)
+    daemon.wait_for(lambda: "event=kafka_down" in daemon.output(), "it waits",
+                    90)
+    stop_in_time(daemon)
+    own_kafka.restart()
+    for daemon in modes.values():
+        daemon.start()
+    wait_for("low")
+    for company, daemon in modes.items():
+        stop_in_time(daemon)
+        if daemon.config["delivery"] == "exactly_once":
+            assert set(versions_of(company).values()) == {3}
+
+
+def test_sighup_and_a_lost_transactional_id_under_load(
+        company, redis, segmentd):
+    """Another producer takes a worker's transactional id, which makes ours
+    fatal: it is built anew, in the same process, and nothing is told twice."""
+    daemon = segmentd(company.config)
+    daemon.start()
+    pid = daemon.process.pid
+    turns = 40
+    sender = threading.Thread(
+        target=send_turns, args=(company, range(turns + 1)))
+    sender.start()
+    for n in range(1, 4):
+        wait_until(lambda: daemon.metric("segmentd_changes_total") >= n * 60,
+                   "it is at work", 90)
+        for worker in range(2):
+            thief = Producer({
+                "bootstrap.servers": company.kafka.bootstrap,
+                "transactional.id": f"{company.name}-one-{worker}"})
+            thief.init_transactions(60)
+        daemon.config["segmentations"][f"more{n}"] = {
+            "enter": f"account.arr > {1000.0 * n}"}
+        daemon.path.write_text(
+            yaml.safe_dump(daemon.config, sort_keys=False), "utf-8")
+        daemon.process.send(signal.SIGHUP)
+    sender.join(120)
+    assert not sender.is_alive()
+    client = redis.client()
+    segment = ("low", "mid", "high")[turns % 3]
+    wait_until(lambda: client.scard(
+        f"{company.name}:seg:touch:{segment}") == 20, "the end is there", 90)
+    assert daemon.process.pid == pid and daemon.process.is_running()
+    assert "event=transaction_unknown" in daemon.output()
+    daemon.stop()
+    assert set(versions_of(company)) == {f"a{i}" for i in range(20)}
+    # What is told of each account fits together.
+    at = {}
+    for change in company.changes():
+        key = (change["account_id"], change["segmentation"])
+        assert change["from"] == at.get(key, change["from"])
+        at[key] = change["to"]
+    assert {to for (_, name), to in at.items() if name == "touch"} == {segment}
