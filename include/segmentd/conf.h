@@ -55,6 +55,8 @@ struct conf_input {
 	struct conf_text time;	  /* path of the event time; absent: record's */
 	struct conf_text id;	  /* path of the event id; absent: none */
 	struct conf_text delete_when;
+	struct conf_text retention; /* absent: not said */
+	int64_t retention_ms;	    /* of the topic; 0: not said */
 	const struct conf_feature *features;
 	size_t nfeatures;
 };

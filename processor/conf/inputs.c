@@ -13,8 +13,12 @@ enum input_key {
 	KEY_TIME,
 	KEY_ID,
 	KEY_DELETE_WHEN,
+	KEY_RETENTION,
 	KEY_FEATURES,
 };
+
+#define RETENTION_MIN_MS 1000
+#define RETENTION_MAX_MS (INT64_C(100) * 366 * 86400000)
 
 static const char *const input_keys[] = {
 	[KEY_TOPIC] = "topic",
@@ -24,6 +28,7 @@ static const char *const input_keys[] = {
 	[KEY_TIME] = "time",
 	[KEY_ID] = "id",
 	[KEY_DELETE_WHEN] = "delete_when",
+	[KEY_RETENTION] = "retention",
 	[KEY_FEATURES] = "features",
 	NULL,
 };
@@ -82,6 +87,11 @@ input_key_read(struct walk *walk, const struct doc_node *node, int key,
 		break;
 	case KEY_DELETE_WHEN:
 		(void)walk_expr(walk, node, &input->delete_when);
+		break;
+	case KEY_RETENTION:
+		if (walk_span(walk, node, RETENTION_MIN_MS, RETENTION_MAX_MS,
+			    &input->retention_ms))
+			(void)walk_text(walk, node, false, &input->retention);
 		break;
 	case KEY_FEATURES:
 		features_read(walk, node, input);

@@ -118,6 +118,7 @@ static const char parts_defs[] =
 	"    \"time\": {\"$ref\": \"#/$defs/path\"},\n"
 	"    \"id\": {\"$ref\": \"#/$defs/path\"},\n"
 	"    \"delete_when\": {\"$ref\": \"#/$defs/expression\"},\n"
+	"    \"retention\": {\"$ref\": \"#/$defs/span\"},\n"
 	"    \"features\": {\"type\": \"object\", \"maxProperties\": 512,\n"
 	"      \"propertyNames\": {\"$ref\": \"#/$defs/name\"},\n"
 	"      \"additionalProperties\": {\"$ref\": \"#/$defs/feature\"}}},\n"

@@ -4,9 +4,9 @@
  * Four looks at a program: rules that never or always hold (fate.c), rules
  * that repeat an earlier one (same.c), more segments than anybody acts on, and
  * what nothing reads (graph.c). A warning is worth its line only if it is
- * right: what is not certain is not said. Whether a window is longer than the
- * retention of its topic is not looked at, since that is known to the broker
- * alone.
+ * right: what is not certain is not said. How long a topic keeps its records is
+ * known to the broker alone: windows are held against what the input says of
+ * it.
  */
 #include <string.h>
 
@@ -244,6 +244,25 @@ is_same_feature(const struct conf_feature *a, const struct conf_feature *b)
 	return true;
 }
 
+/* What is longer ago than the topic goes back cannot be folded again. */
+static void
+warn_window(struct warn *w, const struct conf_input *ci,
+	const struct conf_feature *cf)
+{
+	/* A trend looks at two windows, one behind the other. */
+	int64_t n = cf->kind == FEATURE_trend ? 2 : 1;
+
+	if (ci->retention_ms == 0 || cf->window_ms == 0 ||
+		cf->window_ms * n <= ci->retention_ms)
+		return;
+	conf_diag_at(w->diags, &cf->window, 0, 0, true,
+		"keep records as long as the longest window looks back",
+		"`%s.%s` looks back %s%s, its topic keeps %s: the rest would "
+		"be lost with Redis",
+		ci->name.s, cf->name.s, n == 2 ? "twice " : "", cf->window.s,
+		ci->retention.s);
+}
+
 static void
 warn_input(struct warn *w, size_t i)
 {
@@ -257,6 +276,7 @@ warn_input(struct warn *w, size_t i)
 		const struct conf_feature *cf = &ci->features[k];
 		size_t same = 0;
 
+		warn_window(w, ci, cf);
 		warn_filter(w, i, &cf->where, "no event counts");
 		warn_filter(w, i, &cf->closed_when, "no entry is ever closed");
 		warn_filter(w, i, &cf->remove_when, "no entry is ever removed");
