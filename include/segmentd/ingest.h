@@ -168,11 +168,49 @@ ingest_commit(struct ingest *ingest, int32_t group,
 int64_t
 ingest_lag(const struct ingest *ingest, uint32_t input, int32_t group);
 
+/*
+ * Where the assigned partitions end now, as their brokers say: what is
+ * committed lies before. By input, for each of `n` groups. Errors: any when one
+ * of them does not answer within `timeout_ms`.
+ */
+SG_MUSTCHECK enum sg_err
+ingest_ends(struct ingest *ingest, const int32_t *groups, size_t n,
+	int32_t timeout_ms, int64_t (*ret_ends)[INPUTS_MAX],
+	struct sg_fault *why);
+
 /* The consumer group metadata as bytes, for publish_offsets(). Refuses a
  * generation < 0 or an empty member id with SG_FENCED. */
 SG_MUSTCHECK enum sg_err
 ingest_group_metadata(
 	struct ingest *ingest, struct buf *out, struct sg_fault *why);
+
+/* --- looking on ----------------------------------------------------------- */
+
+/*
+ * Without being a member of the group: it takes no partitions from anybody. Of
+ * the calls above, ingest_committed() and ingest_watermarks() can be used, and
+ * those below. `opts->instance` is of no matter.
+ */
+SG_MUSTCHECK enum sg_err
+ingest_open_onlooker(const struct ingest_opts *opts, struct ingest **ret_ingest,
+	struct sg_fault *why);
+
+/* The record is valid during the call; an error ends the reading. */
+typedef enum sg_err (*ingest_each)(
+	void *ctx, const struct record *rec, struct sg_fault *why);
+
+/*
+ * Partition `group` of every input between the given offsets (to: not
+ * included), what is committed, ordered by Kafka's timestamp over the inputs.
+ * Records keep their order within an input.
+ *
+ * Errors: SG_TIMEOUT after `timeout_ms` without a record; SG_OPERATOR; those of
+ * each().
+ */
+SG_MUSTCHECK enum sg_err
+ingest_read_all(struct ingest *ingest, int32_t group,
+	const int64_t from[INPUTS_MAX], const int64_t to[INPUTS_MAX],
+	int32_t timeout_ms, ingest_each each, void *ctx, struct sg_fault *why);
 
 /* --- reading an output back (take-over) --------------------------------- */
 

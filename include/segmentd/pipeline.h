@@ -413,4 +413,53 @@ pipeline_register(const struct program *program,
 	void (*each)(void *ctx, const char *subject, int32_t id, bool is_new),
 	void *ctx, struct sg_fault *why);
 
+/* --- is Redis right? ---------------------------------------------------- */
+
+#define VERIFY_LIST_MAX 1000 /* differences that are told; all are counted */
+
+struct verify_difference {
+	const char *account;
+	int32_t partition; /* of the group */
+	const char *what;  /* "feature", "membership", "view", "member", ... */
+	const char *name;  /* of the feature, segmentation, field; "" none */
+	const char *redis;
+	const char *expected;
+};
+
+struct verification {
+	uint64_t naccounts;
+	uint64_t nrecords; /* of the inputs */
+	uint64_t nimages;  /* of segmentd.current */
+	uint64_t ndifferences;
+	/* Published more since; Redis follows within flush.age. */
+	uint64_t nlagging;
+	/* Deleted once: what is left depends on how the inputs came in. */
+	uint64_t nuncertain;
+	/* Not looked at: stored by an older configuration, or changing all the
+	 * time. */
+	uint64_t nskipped;
+	/* Why features were not compared; NULL: they were. */
+	const char *partial;
+	const struct verify_difference *differences;
+	size_t n;
+};
+
+struct verify_opts {
+	bool is_loss_accepted; /* inputs need not reach back to the start */
+	const atomic_bool *stop;
+	void (*on_progress)(void *ctx, uint64_t done, uint64_t total);
+	void *ctx;
+};
+
+/*
+ * Compare Redis with a fresh fold of the inputs and with what was published.
+ * Nothing is written, no partition is taken from anybody; a daemon may run.
+ * Texts lie in `arena`. Errors: those of store and ingest; SG_OPERATOR where
+ * the inputs do not reach back to the start; SG_INTERRUPTED.
+ */
+SG_MUSTCHECK enum sg_err
+pipeline_verify(const struct program *program, const struct verify_opts *opts,
+	struct arena *arena, struct verification *ret_verification,
+	struct sg_fault *why);
+
 #endif

@@ -289,4 +289,40 @@ store_renewals(struct store *store, int32_t number, size_t max,
 	struct arena *arena, struct store_renewal **ret_renewals, size_t *ret_n,
 	struct sg_fault *why);
 
+enum store_index_kind {
+	STORE_INDEX_MEMBERS,  /* of a segment */
+	STORE_INDEX_RENEWALS, /* the queue */
+	STORE_INDEX_DUE	      /* timers of a group */
+};
+
+/* A set of accounts. Which group it is of matters as for the calls above; that
+ * of timers is always of one group. */
+struct store_index {
+	enum store_index_kind kind;
+	int32_t number;
+	const char *segmentation; /* of members */
+	const char *segment;
+};
+
+/* Is an account in it, and (queue, timers) with which score? */
+SG_MUSTCHECK enum sg_err
+store_index_find(struct store *store, const struct store_index *index,
+	const char *account, bool *ret_is_there, double *ret_score,
+	struct sg_fault *why);
+
+/* Some of its accounts; the cursor is as of store_members(). */
+SG_MUSTCHECK enum sg_err
+store_index_scan(struct store *store, const struct store_index *index,
+	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
+	size_t *ret_n, struct sg_fault *why);
+
+/*
+ * Remove some of the keys under our prefix (of `number` under
+ * STORE_PARTITIONED); *ret_n grows by how many. The cursor is as of
+ * store_scan(). Nobody may reign.
+ */
+SG_MUSTCHECK enum sg_err
+store_erase(struct store *store, int32_t number, uint64_t *cursor,
+	uint64_t *ret_n, struct sg_fault *why);
+
 #endif

@@ -32,6 +32,7 @@ struct ingest {
 	rd_kafka_queue_t *queue; /* of the consumer: records and callbacks */
 	rd_kafka_t *asker;	 /* reads uncommitted: true high watermarks */
 	rd_kafka_t *walker;	 /* reads outputs back; NULL until needed */
+	rd_kafka_t *reader;	 /* reads inputs as an onlooker; the same */
 
 	struct ingest_events events;
 	struct kafka_prop *props; /* copies, with strings */
@@ -68,7 +69,12 @@ struct ingest {
 	bool is_from_latest;
 };
 
-/* ingest.c. With `callbacks` it is the member of the group. */
+/* ingest.c. Without `events` it is an onlooker, no member of the group. */
+SG_MUSTCHECK enum sg_err
+consumer_open(const struct ingest_opts *opts,
+	const struct ingest_events *events, struct ingest **ret_ingest,
+	struct sg_fault *why);
+/* With `callbacks` it is the member of the group. */
 SG_MUSTCHECK enum sg_err
 consumer_new(const struct ingest *in, const struct consumer_prop *props,
 	size_t nprops, struct ingest *callbacks, rd_kafka_t **ret_rk,
@@ -112,6 +118,10 @@ consumer_take(rd_kafka_queue_t *queue, int32_t timeout_ms,
 void
 consumer_record(const rd_kafka_message_t *message, struct arena *headers,
 	struct record *ret_rec);
+
+/* walk.c */
+SG_MUSTCHECK enum sg_err
+consumer_need_walker(struct ingest *in, struct sg_fault *why);
 
 /* position.c */
 SG_MUSTCHECK enum sg_err

@@ -288,8 +288,9 @@ open_member(struct ingest *in, struct sg_fault *why)
 }
 
 enum sg_err
-ingest_open(const struct ingest_opts *opts, const struct ingest_events *events,
-	struct ingest **ret_ingest, struct sg_fault *why)
+consumer_open(const struct ingest_opts *opts,
+	const struct ingest_events *events, struct ingest **ret_ingest,
+	struct sg_fault *why)
 {
 	struct ingest *in = NULL;
 	enum sg_err err;
@@ -300,23 +301,17 @@ ingest_open(const struct ingest_opts *opts, const struct ingest_events *events,
 	in = calloc(1, sizeof(*in));
 	if (in == NULL)
 		return SG_NOMEM;
-	in->events = *events;
+	if (events != NULL)
+		in->events = *events;
 	in->is_down = true; /* until somebody answers */
 	arena_init(&in->headers, HEADERS_MAX_BYTES);
 	err = copy_opts(in, opts);
 	if (err != SG_OK)
 		goto out;
-	err = consumer_new(
-		in, member_props, SG_COUNTOF(member_props), in, &in->rk, why);
-	if (err != SG_OK)
-		goto out;
-	(void)rd_kafka_poll_set_consumer(in->rk);
-	in->queue = rd_kafka_queue_get_consumer(in->rk);
 	err = consumer_new(in, asker_props, SG_COUNTOF(asker_props), NULL,
 		&in->asker, why);
-	if (err != SG_OK)
-		goto out;
-	err = subscribe(in, why);
+	if (err == SG_OK && events != NULL)
+		err = open_member(in, why);
 	if (err != SG_OK)
 		goto out;
 	*ret_ingest = in;
@@ -324,6 +319,13 @@ ingest_open(const struct ingest_opts *opts, const struct ingest_events *events,
 out:
 	ingest_close(in, 0);
 	return err;
+}
+
+enum sg_err
+ingest_open(const struct ingest_opts *opts, const struct ingest_events *events,
+	struct ingest **ret_ingest, struct sg_fault *why)
+{
+	return consumer_open(opts, events, ret_ingest, why);
 }
 
 static void
@@ -404,6 +406,9 @@ close_handles(struct ingest *in, int32_t timeout_ms)
 	if (in->walker != NULL)
 		rd_kafka_destroy_flags(
 			in->walker, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	if (in->reader != NULL)
+		rd_kafka_destroy_flags(
+			in->reader, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
 void

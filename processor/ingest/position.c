@@ -98,11 +98,20 @@ ingest_committed(struct ingest *in, int32_t group, int32_t timeout_ms,
 	struct arena *arena, struct ingest_position *ret_pos,
 	struct sg_fault *why)
 {
-	rd_kafka_topic_partition_list_t *list = list_of_group(in, group);
+	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_resp_err_t code;
-	enum sg_err err;
+	enum sg_err err = SG_OK;
 
-	code = rd_kafka_committed(in->rk, list, timeout_ms);
+	/* An onlooker asks as its walker: one that reads what is committed. To
+	 * others the coordinator answers with the offsets from before a
+	 * transaction that is committed and not yet written down everywhere. */
+	if (in->rk == NULL)
+		err = consumer_need_walker(in, why);
+	if (err != SG_OK)
+		return err;
+	list = list_of_group(in, group);
+	code = rd_kafka_committed(
+		in->rk != NULL ? in->rk : in->walker, list, timeout_ms);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		err = read_committed(list, arena, ret_pos, why);
 	else
@@ -189,6 +198,36 @@ ingest_lag(const struct ingest *in, uint32_t input, int32_t group)
 		high < 0)
 		return -1;
 	return high > grp->next[input] ? high - grp->next[input] : 0;
+}
+
+enum sg_err
+ingest_ends(struct ingest *in, const int32_t *groups, size_t n,
+	int32_t timeout_ms, int64_t (*ret_ends)[INPUTS_MAX],
+	struct sg_fault *why)
+{
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new((int)(n * in->ntopics));
+	rd_kafka_resp_err_t code;
+	enum sg_err err = SG_OK;
+	int at = 0;
+
+	for (size_t g = 0; g < n; g++)
+		for (uint32_t i = 0; i < in->ntopics; i++)
+			rd_kafka_topic_partition_list_add(
+				list, in->topics[i], groups[g])
+				->offset = RD_KAFKA_OFFSET_END;
+	/* All of them in one request a broker; the offset is the time that is
+	 * asked for. */
+	code = rd_kafka_offsets_for_times(in->rk, list, timeout_ms);
+	for (; code == RD_KAFKA_RESP_ERR_NO_ERROR && at < list->cnt; at++) {
+		code = list->elems[at].err;
+		ret_ends[(size_t)at / in->ntopics][(uint32_t)at % in->ntopics] =
+			list->elems[at].offset;
+	}
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		err = consumer_error(code, "end", in->topics[0], -1, why);
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
 }
 
 /* --- who we are in the consumer group ------------------------------------ */

@@ -32,6 +32,15 @@ static const struct consumer_prop walker_props[] = {
 	{"fetch.wait.max.ms", "20", false},
 };
 
+enum sg_err
+consumer_need_walker(struct ingest *in, struct sg_fault *why)
+{
+	if (in->walker != NULL)
+		return SG_OK;
+	return consumer_new(in, walker_props, SG_COUNTOF(walker_props), NULL,
+		&in->walker, why);
+}
+
 static enum sg_err
 assign(struct ingest *in, const struct walk *walk, struct sg_fault *why)
 {
@@ -156,9 +165,8 @@ ingest_walk(struct ingest *in, const char *topic, int32_t group, int64_t offset,
 	err = consumer_range(in, topic, group, timeout_ms, &low, &high, why);
 	if (err == SG_OK)
 		err = check_range(&walk, offset, low, high, why);
-	if (err == SG_OK && in->walker == NULL)
-		err = consumer_new(in, walker_props, SG_COUNTOF(walker_props),
-			NULL, &in->walker, why);
+	if (err == SG_OK)
+		err = consumer_need_walker(in, why);
 	if (err != SG_OK)
 		return err;
 	arena_init(&walk.headers, WALK_HEADERS_MAX);

@@ -24,8 +24,16 @@ put_escaped(struct buf *pattern, const char *text, size_t len)
 	buf_put_u8(pattern, '*');
 }
 
-static enum sg_err
-scan_page(struct redis_store *store, const struct redis_key_text *key,
+static bool
+is_page(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+	       reply->element[0]->type == REDIS_REPLY_STRING &&
+	       reply->element[1]->type == REDIS_REPLY_ARRAY;
+}
+
+enum sg_err
+redis_scan_page(struct redis_store *store, const struct redis_key_text *key,
 	uint64_t cursor, redisReply **ret_reply, struct sg_fault *why)
 {
 	struct buf pattern;
@@ -42,15 +50,12 @@ scan_page(struct redis_store *store, const struct redis_key_text *key,
 	resp_arg_uint(&store->request, PAGE);
 	err = pattern.is_failed ? SG_NOMEM : redis_ask(store, ret_reply, why);
 	buf_fini(&pattern);
+	if (err == SG_OK && !is_page(*ret_reply)) {
+		freeReplyObject(*ret_reply);
+		err = sg_fault_set(why, SG_INTERNAL,
+			"SCAN: an answer of an unexpected type");
+	}
 	return err;
-}
-
-static bool
-is_page(const redisReply *reply)
-{
-	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-	       reply->element[0]->type == REDIS_REPLY_STRING &&
-	       reply->element[1]->type == REDIS_REPLY_ARRAY;
 }
 
 /* The states of the keys of a page; one that went away meanwhile is left out.
@@ -112,20 +117,14 @@ redis_store_scan(struct store *base, int32_t number, uint64_t *cursor,
 
 	redis_keys_init(&keys, store->prefix, store->layout, number);
 	key = &keys.key[REDIS_KEY_STATE];
-	err = scan_page(store, key, *cursor, &reply, why);
+	err = redis_scan_page(store, key, *cursor, &reply, why);
 	if (err != SG_OK)
 		return err;
-	if (!is_page(reply))
-		err = sg_fault_set(why, SG_INTERNAL,
-			"SCAN: an answer of an unexpected type");
-	if (err == SG_OK) {
-		found = arena_array(
-			arena, reply->element[1]->elements + 1, sizeof(*found));
-		err = found == NULL
-			      ? SG_NOMEM
-			      : fetch_states(store, reply->element[1], key->len,
-					arena, found, ret_n, why);
-	}
+	found = arena_array(
+		arena, reply->element[1]->elements + 1, sizeof(*found));
+	err = found == NULL ? SG_NOMEM
+			    : fetch_states(store, reply->element[1], key->len,
+				      arena, found, ret_n, why);
 	if (err == SG_OK) {
 		*cursor = strtoull(reply->element[0]->str, NULL, 10);
 		*ret_found = found;

@@ -168,4 +168,23 @@ redis_store_scan(struct store *base, int32_t number, uint64_t *cursor,
 	struct arena *arena, struct store_found **ret_found, size_t *ret_n,
 	struct sg_fault *why);
 
+/* A page of the keys that begin with `key`: [cursor, [key, ...]]. */
+SG_MUSTCHECK enum sg_err
+redis_scan_page(struct redis_store *store, const struct redis_key_text *key,
+	uint64_t cursor, redisReply **ret_reply, struct sg_fault *why);
+
+/* --- redis_index.c -------------------------------------------------------- */
+
+SG_MUSTCHECK enum sg_err
+redis_store_index_find(struct store *base, const struct store_index *index,
+	const char *account, bool *ret_is_there, double *ret_score,
+	struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+redis_store_index_scan(struct store *base, const struct store_index *index,
+	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
+	size_t *ret_n, struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
+redis_store_erase(struct store *base, int32_t number, uint64_t *cursor,
+	uint64_t *ret_n, struct sg_fault *why);
+
 #endif

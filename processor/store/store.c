@@ -239,3 +239,28 @@ store_renewals(struct store *store, int32_t number, size_t max,
 	return store->ops->renewals(
 		store, number, max, arena, ret_renewals, ret_n, why);
 }
+
+enum sg_err
+store_index_find(struct store *store, const struct store_index *index,
+	const char *account, bool *ret_is_there, double *ret_score,
+	struct sg_fault *why)
+{
+	return store->ops->index_find(
+		store, index, account, ret_is_there, ret_score, why);
+}
+
+enum sg_err
+store_index_scan(struct store *store, const struct store_index *index,
+	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
+	size_t *ret_n, struct sg_fault *why)
+{
+	return store->ops->index_scan(
+		store, index, cursor, arena, ret_accounts, ret_n, why);
+}
+
+enum sg_err
+store_erase(struct store *store, int32_t number, uint64_t *cursor,
+	uint64_t *ret_n, struct sg_fault *why)
+{
+	return store->ops->erase(store, number, cursor, ret_n, why);
+}

@@ -92,6 +92,15 @@ struct store_ops {
 		uint64_t *cursor, struct arena *arena,
 		struct store_found **ret_found, size_t *ret_n,
 		struct sg_fault *why);
+	enum sg_err (*index_find)(struct store *store,
+		const struct store_index *index, const char *account,
+		bool *ret_is_there, double *ret_score, struct sg_fault *why);
+	enum sg_err (*index_scan)(struct store *store,
+		const struct store_index *index, uint64_t *cursor,
+		struct arena *arena, const char ***ret_accounts, size_t *ret_n,
+		struct sg_fault *why);
+	enum sg_err (*erase)(struct store *store, int32_t number,
+		uint64_t *cursor, uint64_t *ret_n, struct sg_fault *why);
 	enum sg_err (*renewals)(struct store *store, int32_t number, size_t max,
 		struct arena *arena, struct store_renewal **ret_renewals,
 		size_t *ret_n, struct sg_fault *why);

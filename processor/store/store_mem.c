@@ -530,6 +530,96 @@ mem_renewals(struct store *base, int32_t number, size_t max,
 	return SG_OK;
 }
 
+static const struct mem_zset *
+index_zset(struct store *base, const struct store_index *index)
+{
+	const struct mem_meta *meta;
+
+	if (index->kind == STORE_INDEX_RENEWALS)
+		return &store_of(base)->data.renewals;
+	meta = mem_data_meta(&store_of(base)->data, index->number);
+	return meta == NULL ? NULL : &meta->due;
+}
+
+static const struct mem_map *
+index_map(struct store *base, const struct store_index *index)
+{
+	const struct store_segment segment = {
+		.segmentation = index->segmentation, .segment = index->segment};
+	const struct mem_zset *set;
+
+	if (index->kind == STORE_INDEX_MEMBERS)
+		return segment_find(base, &segment);
+	set = index_zset(base, index);
+	return set == NULL ? NULL : &set->nodes;
+}
+
+static enum sg_err
+mem_index_find(struct store *base, const struct store_index *index,
+	const char *account, bool *ret_is_there, double *ret_score,
+	struct sg_fault *why)
+{
+	const struct mem_map *map = index_map(base, index);
+	const struct mem_entry *entry =
+		map == NULL ? NULL : mem_map_get(map, account, strlen(account));
+	enum sg_err err = fail_if_asked(store_of(base), why);
+
+	if (err != SG_OK)
+		return err;
+	*ret_is_there = entry != NULL;
+	*ret_score = 0;
+	if (entry != NULL && index->kind != STORE_INDEX_MEMBERS) {
+		const struct mem_node *node = entry->value;
+
+		*ret_score = index->kind == STORE_INDEX_RENEWALS ? -node->score
+								 : node->score;
+	}
+	return SG_OK;
+}
+
+static enum sg_err
+mem_index_scan(struct store *base, const struct store_index *index,
+	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
+	size_t *ret_n, struct sg_fault *why)
+{
+	const struct mem_map *map = index_map(base, index);
+	const struct mem_entry *entry;
+	const char **accounts;
+	enum sg_err err = fail_if_asked(store_of(base), why);
+	size_t n = 0, at = 0;
+
+	if (err != SG_OK)
+		return err;
+	accounts = arena_array(
+		arena, map == NULL ? 1 : map->n + 1, sizeof(*accounts));
+	if (accounts == NULL)
+		return SG_NOMEM;
+	while (map != NULL && (entry = mem_map_next(map, &at)) != NULL) {
+		accounts[n] = arena_copy(arena, entry->key, entry->key_len);
+		if (accounts[n++] == NULL)
+			return SG_NOMEM;
+	}
+	*cursor = 0;
+	*ret_accounts = accounts;
+	*ret_n = n;
+	return SG_OK;
+}
+
+static enum sg_err
+mem_erase(struct store *base, int32_t number, uint64_t *cursor, uint64_t *ret_n,
+	struct sg_fault *why)
+{
+	enum sg_err err = fail_if_asked(store_of(base), why);
+
+	(void)number;
+	if (err != SG_OK)
+		return err;
+	*ret_n += store_of(base)->data.states.n;
+	*cursor = 0;
+	store_mem_forget(base);
+	return SG_OK;
+}
+
 static const struct store_ops mem_ops = {
 	.close = mem_close,
 	.ping = mem_ping,
@@ -548,6 +638,9 @@ static const struct store_ops mem_ops = {
 	.members = mem_members,
 	.scan = mem_scan,
 	.member_count = mem_member_count,
+	.index_find = mem_index_find,
+	.index_scan = mem_index_scan,
+	.erase = mem_erase,
 	.renewals = mem_renewals,
 };
 

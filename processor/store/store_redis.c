@@ -72,6 +72,9 @@ static const struct store_ops redis_ops = {
 	.members = redis_store_members,
 	.scan = redis_store_scan,
 	.member_count = redis_store_member_count,
+	.index_find = redis_store_index_find,
+	.index_scan = redis_store_index_scan,
+	.erase = redis_store_erase,
 	.renewals = redis_store_renewals,
 };
 

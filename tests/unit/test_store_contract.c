@@ -628,6 +628,106 @@ a_long_load_is_cut_into_several(void **state)
 	free(names);
 }
 
+/* How many entries an index has, and whether `account` is one of them. */
+static size_t
+walk_index(struct world *world, const struct store_index *index,
+	const char *account, bool *ret_is_there)
+{
+	uint64_t cursor = 0;
+	size_t count = 0;
+
+	*ret_is_there = false;
+	do {
+		const char **accounts;
+		size_t n;
+
+		assert_int_equal(
+			store_index_scan(world->store, index, &cursor,
+				&world->arena, &accounts, &n, &world->why),
+			SG_OK);
+		for (size_t i = 0; i < n; i++)
+			*ret_is_there = *ret_is_there ||
+					strcmp(accounts[i], account) == 0;
+		count += n;
+	} while (cursor != 0);
+	return count;
+}
+
+static void
+indexes_tell_who_is_in_them(void **state)
+{
+	struct world *world = *state;
+	static const struct {
+		struct store_index index;
+		double score; /* of b */
+	} rows[] = {
+		{{.kind = STORE_INDEX_MEMBERS,
+			 .number = 3,
+			 .segmentation = "touch",
+			 .segment = "high"},
+			0},
+		{{.kind = STORE_INDEX_RENEWALS, .number = 3}, -2.25},
+		{{.kind = STORE_INDEX_DUE, .number = 3}, 1700000000123.0},
+	};
+
+	store_add_member(world->group, "touch", "high", "a");
+	store_add_member(world->group, "touch", "high", "b");
+	store_add_renewal(world->group, "a", 1);
+	store_add_renewal(world->group, "b", -2.25);
+	store_add_due(world->group, "a", 7);
+	store_add_due(world->group, "b", 1700000000123);
+	commit(world, "w");
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		bool is_there = false;
+		double score = NAN;
+
+		assert_int_equal(store_index_find(world->store, &rows[i].index,
+					 "b", &is_there, &score, &world->why),
+			SG_OK);
+		assert_true(is_there);
+		assert_true(score == rows[i].score);
+		assert_int_equal(store_index_find(world->store, &rows[i].index,
+					 "c", &is_there, &score, &world->why),
+			SG_OK);
+		assert_false(is_there);
+		assert_int_equal(
+			walk_index(world, &rows[i].index, "b", &is_there), 2);
+		assert_true(is_there);
+	}
+}
+
+static void
+erasing_leaves_nothing_of_ours(void **state)
+{
+	struct world *world = *state;
+	const struct store_index due = {.kind = STORE_INDEX_DUE, .number = 3};
+	struct store_blob blob;
+	struct store_meta meta;
+	uint64_t cursor = 0, n = 0;
+	bool is_there;
+
+	store_add_state(world->group, "a", "x", 1);
+	store_add_view(world->group, "a", "version", "1", 1);
+	store_add_due(world->group, "a", 7);
+	commit(world, "w");
+	if (world->server != NULL)
+		(void)REDIS_ASK(world->server, "SET", "other:key", "1");
+	do {
+		assert_int_equal(
+			store_erase(world->store, 3, &cursor, &n, &world->why),
+			SG_OK);
+	} while (cursor != 0);
+	assert_true(n > 0);
+	assert_int_equal(store_peek(world->store, 3, "a", &world->arena, &blob,
+				 &meta, &world->why),
+		SG_OK);
+	assert_null(blob.bytes);
+	assert_false(meta.is_present);
+	assert_int_equal(walk_index(world, &due, "a", &is_there), 0);
+	if (world->server != NULL)
+		assert_string_equal(REDIS_ASK(world->server, "DBSIZE"), "1");
+}
+
 /* --- the table -------------------------------------------------------------
  */
 
@@ -645,7 +745,9 @@ a_long_load_is_cut_into_several(void **state)
 	TEST(groups_reign_apart)                                               \
 	TEST(what_is_cleared_is_not_committed)                                 \
 	TEST(a_full_chunk_goes_in_one_commit)                                  \
-	TEST(a_long_load_is_cut_into_several)
+	TEST(a_long_load_is_cut_into_several)                                  \
+	TEST(indexes_tell_who_is_in_them)                                      \
+	TEST(erasing_leaves_nothing_of_ours)
 
 #define ON_MEM(f) {"memory: " #f, f, open_mem, world_close, NULL},
 #define ON_REDIS(f) {"redis: " #f, f, open_redis, world_close, NULL},
