@@ -160,6 +160,7 @@ lint: ## format, tidy, layering
 	$(Q)tests/lint/layers
 	$(Q)tests/lint/headers $(CPPFLAGS)
 	$(Q)tests/lint/banned
+	$(Q)tests/lint/messages
 	$(Q)tests/lint/tidy "$(BUILD)" $(CPPFLAGS) -std=c11
 
 sanitized: ## unit tests under ASan and UBSan

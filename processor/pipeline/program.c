@@ -277,14 +277,9 @@ build_all(struct build *b)
 
 	prog->timezone = conf_zone_is_expr(zone) ? tz_open("UTC", 3)
 						 : tz_open(zone->s, zone->len);
-	if (prog->timezone == NULL) {
-		/* conf/ has said so, unless there are no mistakes at all. */
-		if (conf_diags_errors(b->diags) == 0)
-			conf_diag_at(b->diags, zone, 0, 0, false,
-				"an IANA name as Europe/Berlin",
-				"unknown time zone `%s`", zone->s);
+	/* Not known: conf/ has said so. */
+	if (prog->timezone == NULL)
 		prog->timezone = tz_open("UTC", 3);
-	}
 	err = build_schemas(b);
 	if (err == SG_OK)
 		err = build_inputs(b);

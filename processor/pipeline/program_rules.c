@@ -438,15 +438,8 @@ build_renewal_zone(struct build *b, const struct conf_text *zone)
 		prog->renewal_tz_prog = build_compile(b, prog->env, zone, want);
 		return;
 	}
+	/* NULL: conf/ has said that there is no such zone. */
 	prog->renewal_tz = tz_open(zone->s, zone->len);
-	if (prog->renewal_tz != NULL)
-		return;
-	if (conf_diags_errors(b->diags) > 0)
-		return; /* conf/ has said so */
-	conf_diag_at(b->diags, zone, 0, 0, false,
-		"an IANA name as Europe/Berlin, or a feature as "
-		"account.timezone",
-		"unknown time zone `%s`", zone->s);
 }
 
 static void

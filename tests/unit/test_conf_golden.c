@@ -103,6 +103,7 @@ every_mistake_is_told_as_expected(void **state)
 	(void)state;
 	(void)setenv("CONF_TEST_TOPIC", "customer.accounts", 1);
 	(void)unsetenv("CONF_TEST_MISSING");
+	(void)setenv("CONF_TEST_EMPTY", "", 1);
 	assert_int_equal(glob(FOLDER "*.yaml", 0, NULL, &found), 0);
 	assert_true(found.gl_pathc > 30);
 	for (size_t i = 0; i < found.gl_pathc; i++)
