@@ -54,12 +54,16 @@ void
 metric_add(struct metric *metric, uint64_t n); /* counter */
 void
 metric_set(struct metric *metric, double value); /* gauge */
+/* An age: seconds since an instant, told anew at every scrape, so that it grows
+ * when who sets it hangs. 0: never, which is told as NaN. */
+void
+metric_since(struct metric *metric, int64_t mono_us);
 void
 metric_observe(struct metric *metric, double seconds); /* histogram; below 0
 							  counts as 0 */
 double
-metric_read(const struct metric *metric); /* counter, gauge; of a
-					     histogram its count */
+metric_read(const struct metric *metric); /* counter, gauge, age; of
+					     a histogram its count */
 
 /* Prometheus text format 0.0.4, every metric that has a series. */
 void
@@ -86,6 +90,14 @@ health_add(struct health *health, const char *name);
  * NULL. Number -1 does nothing. */
 void
 health_set(struct health *health, int number, bool is_ok, const char *detail);
+/*
+ * The condition holds no longer than `bound_us` after `since_us`, whatever
+ * health_set() says, unless this is called again: for progress that has to be
+ * shown. `since_us` 0 ends it.
+ */
+void
+health_lease(
+	struct health *health, int number, int64_t since_us, int64_t bound_us);
 bool
 health_is_ready(const struct health *health);
 /* "[+]redis ok\n[-]kafka: no broker of ... answers\n" */

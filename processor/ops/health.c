@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "segmentd/clock.h"
 #include "segmentd/ops.h"
 
 #define NAME_BYTES 32
@@ -14,6 +15,8 @@ struct condition {
 	char detail[DETAIL_BYTES]; /* shared, under mtx */
 	bool is_ok;		   /* shared, under mtx */
 	_Atomic int64_t beat_us;   /* 0: not watched */
+	_Atomic int64_t since_us;  /* of the lease; 0: none */
+	_Atomic int64_t bound_us;
 };
 
 struct health {
@@ -101,14 +104,46 @@ health_set(struct health *health, int number, bool is_ok, const char *detail)
 	health_unlock(health);
 }
 
+void
+health_lease(
+	struct health *health, int number, int64_t since_us, int64_t bound_us)
+{
+	struct condition *condition;
+
+	if (number < 0 || number >= health->n)
+		return;
+	condition = &health->conditions[number];
+	atomic_store_explicit(
+		&condition->bound_us, bound_us, memory_order_relaxed);
+	atomic_store_explicit(
+		&condition->since_us, since_us, memory_order_relaxed);
+}
+
+/* By how much the lease is over; 0: it is not, or there is none. */
+static int64_t
+overdue_us(const struct condition *condition, int64_t mono_us)
+{
+	int64_t since_us = atomic_load_explicit(
+		&condition->since_us, memory_order_relaxed);
+	int64_t age_us = mono_us - since_us;
+
+	if (since_us == 0 ||
+		age_us <= atomic_load_explicit(
+				  &condition->bound_us, memory_order_relaxed))
+		return 0;
+	return age_us;
+}
+
 bool
 health_is_ready(const struct health *health)
 {
+	int64_t mono_us = clock_mono_us();
 	bool is_ready = true;
 
 	health_lock(health);
 	for (int i = 0; i < health->n; i++)
-		is_ready = is_ready && health->conditions[i].is_ok;
+		is_ready = is_ready && health->conditions[i].is_ok &&
+			   overdue_us(&health->conditions[i], mono_us) == 0;
 	health_unlock(health);
 	return is_ready;
 }
@@ -116,11 +151,22 @@ health_is_ready(const struct health *health)
 void
 health_write(const struct health *health, struct buf *out)
 {
+	int64_t mono_us = clock_mono_us();
+
 	health_lock(health);
 	for (int i = 0; i < health->n; i++) {
 		const struct condition *condition = &health->conditions[i];
 		const char *detail = condition->detail;
+		int64_t late_us = overdue_us(condition, mono_us);
 
+		if (condition->is_ok && late_us > 0) {
+			buf_printf(out,
+				"[-]%s: what came in the last %lld s is not "
+				"published\n",
+				condition->name,
+				(long long)(late_us / 1000000));
+			continue;
+		}
 		buf_printf(out, "[%c]%s", condition->is_ok ? '+' : '-',
 			condition->name);
 		if (detail[0] != '\0')

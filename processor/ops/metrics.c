@@ -21,9 +21,12 @@
  */
 #include "series.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "segmentd/clock.h"
 
 #define METRICS_SERIES_MAX 4096
 #define LABELS_MAX_BYTES 2048
@@ -39,12 +42,14 @@ const struct metric_info metric_infos[METRIC_COUNT] = {
 #define COUNTER METRIC_COUNTER
 #define GAUGE METRIC_GAUGE
 #define SECONDS METRIC_SECONDS
+#define AGE METRIC_AGE
 #define METRIC(ident, name, type, help) {name, type, help},
 #include "segmentd/tbl/metrics.def"
 #undef METRIC
 #undef COUNTER
 #undef GAUGE
 #undef SECONDS
+#undef AGE
 };
 
 const struct metric_edge metric_edges[METRIC_EDGES] = {
@@ -198,6 +203,27 @@ metric_set(struct metric *metric, double value)
 }
 
 void
+metric_since(struct metric *metric, int64_t mono_us)
+{
+	if (metric == NULL || metric->type != METRIC_AGE)
+		return;
+	/* What was before the machine's start is below 0. */
+	atomic_store_explicit(
+		&metric->value, (uint64_t)mono_us, memory_order_relaxed);
+}
+
+/* Since never is no number. */
+static double
+read_age(uint64_t since_us)
+{
+	int64_t age_us = clock_mono_us() - (int64_t)since_us;
+
+	if (since_us == 0)
+		return (double)NAN;
+	return age_us < 0 ? 0 : (double)age_us / 1e6;
+}
+
+void
 metric_observe(struct metric *metric, double seconds)
 {
 	size_t i = 0;
@@ -238,6 +264,8 @@ metric_read(const struct metric *metric)
 	n = atomic_load_explicit(&metric->value, memory_order_relaxed);
 	if (metric->type == METRIC_COUNTER)
 		return (double)n;
+	if (metric->type == METRIC_AGE)
+		return read_age(n);
 	memcpy(&value, &n, sizeof(value));
 	return value;
 }

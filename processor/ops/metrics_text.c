@@ -91,6 +91,7 @@ metrics_write(const struct metrics *metrics, struct buf *out)
 		[METRIC_COUNTER] = "counter",
 		[METRIC_GAUGE] = "gauge",
 		[METRIC_SECONDS] = "histogram",
+		[METRIC_AGE] = "gauge",
 	};
 
 	for (size_t id = 0; id < METRIC_COUNT; id++) {

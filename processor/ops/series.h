@@ -11,7 +11,7 @@
 
 #include "segmentd/ops.h"
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_SECONDS };
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_SECONDS, METRIC_AGE };
 
 struct metric_info {
 	const char *name;
@@ -39,7 +39,8 @@ extern const struct metric_edge metric_edges[METRIC_EDGES];
 struct metric {
 	_Alignas(64) enum metric_type type;
 	_Atomic(struct metric *) next; /* by labels, ascending */
-	_Atomic uint64_t value;	       /* a counter, or a gauge's double */
+	_Atomic uint64_t value;	       /* a counter, a gauge's double, since
+					  when an age counts (us) */
 	_Atomic uint64_t sum_s;	       /* of a histogram: whole seconds ... */
 	_Atomic uint64_t sum_us;       /* ... and the rest, never carried */
 	_Atomic uint64_t buckets[METRIC_BUCKETS];

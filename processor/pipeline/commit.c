@@ -410,6 +410,8 @@ flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
 		if (err == SG_OK && attempt > 0)
 			health_set(w->engine->health, w->engine->health_redis,
 				true, "");
+		if (err == SG_OK && n > 0)
+			group->flushed_mono_ms = clock_mono_us() / 1000;
 		if (n > 0)
 			metric_observe(w->metrics.flush,
 				(double)(clock_mono_us() - began_us) / 1e6);

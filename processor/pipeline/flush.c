@@ -321,6 +321,10 @@ commit(struct group *group, struct sg_fault *why)
 		oldest == NULL ? group->out_next : oldest->dirty_out);
 	err = store_group_commit(group->store, group->lineage, buf_cstr(&w),
 		buf_cstr(&text), why);
+	if (err == SG_OK)
+		memcpy(group->stored_w,
+			oldest == NULL ? group->fold : oldest->dirty_pos,
+			prog->ninputs * sizeof(int64_t));
 	buf_fini(&w);
 	buf_fini(&text);
 	return err;

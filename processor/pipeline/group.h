@@ -80,6 +80,12 @@ struct group {
 		int64_t offset;
 		int64_t until_ms; /* monotonic: then it is tried again */
 	} hold[INPUTS_MAX];
+	/* For those who look on: truth.c. */
+	struct truth *truth;
+	int64_t kafka_ms[INPUTS_MAX]; /* of the last record folded above G */
+	int64_t newest_ms;	      /* greatest event time folded */
+	int64_t stored_w[INPUTS_MAX]; /* W as it was last written */
+	int64_t flushed_mono_ms;      /* when; 0: not yet */
 	bool is_w_moved;     /* since W was last written to the store */
 	bool is_catching_up; /* fold is below committed somewhere */
 	bool is_in_kafka;    /* Kafka has committed offsets of this lineage */

@@ -196,7 +196,13 @@ count_workers(struct engine *engine)
 static void *
 thread_main(void *arg)
 {
-	worker_run(arg);
+	struct worker *worker = arg;
+	char name[16];
+
+	/* For top -H and debuggers. */
+	(void)snprintf(name, sizeof(name), "worker-%zu", worker->number);
+	(void)pthread_setname_np(pthread_self(), name);
+	worker_run(worker);
 	return NULL;
 }
 

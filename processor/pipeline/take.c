@@ -316,6 +316,8 @@ fold_all(struct worker *w, const struct ingest_batch *batch, int64_t now_ms,
 		group->fold[rec->input] = rec->offset + 1;
 		group->is_w_moved = true;
 		w->events_since_commit++;
+		truth_note(group, rec,
+			w->accounts[i] == NULL ? NULL : &w->events[i].ev);
 	}
 	return SG_OK;
 }

@@ -67,9 +67,13 @@ add_group(struct worker *w, int32_t number, struct sg_fault *why)
 	err = group_create(&w->box, number, &group);
 	if (err == SG_OK)
 		err = store_group_open(w->store, number, &group->store, why);
+	if (err == SG_OK)
+		err = truth_begin(w, group);
 	if (err == SG_OK && w->is_event_clock)
 		err = merge_create(w->prog->ninputs, &merges[w->ngroups]);
 	if (err != SG_OK) {
+		if (group != NULL)
+			truth_end(group);
 		group_destroy(group);
 		return err;
 	}
@@ -80,7 +84,9 @@ add_group(struct worker *w, int32_t number, struct sg_fault *why)
 static void
 drop_groups(struct worker *w)
 {
+	health_lease(w->engine->health, w->health, 0, 0);
 	for (size_t g = 0; g < w->ngroups; g++) {
+		truth_end(w->groups[g]);
 		group_destroy(w->groups[g]);
 		merge_destroy(w->merges[g]);
 	}
@@ -301,8 +307,9 @@ set_gauges(struct worker *w)
 
 /* Once a second: is the store still what it was? */
 static enum sg_err
-watch_store(struct worker *w, struct sg_fault *why)
+watch_store(struct worker *w, bool *ret_is_up, struct sg_fault *why)
 {
+	*ret_is_up = false;
 	for (size_t g = 0; g < w->ngroups; g++) {
 		enum sg_err err = store_group_check(w->groups[g]->store, why);
 
@@ -316,6 +323,7 @@ watch_store(struct worker *w, struct sg_fault *why)
 		if (err != SG_OK)
 			return err;
 	}
+	*ret_is_up = true;
 	if (w->ngroups > 0)
 		health_set(
 			w->engine->health, w->engine->health_redis, true, "");
@@ -326,7 +334,8 @@ static enum sg_err
 every_second(struct worker *w, struct sg_fault *why)
 {
 	int64_t mono_ms = clock_mono_us() / 1000;
-	bool is_up;
+	bool is_up, is_store_up;
+	enum sg_err err;
 
 	health_beat(w->engine->health, w->health, mono_ms * 1000);
 	if (mono_ms - w->last_gauges_ms < GAUGES_MS)
@@ -336,7 +345,10 @@ every_second(struct worker *w, struct sg_fault *why)
 	is_up = ingest_is_connected(w->ingest);
 	health_set(w->engine->health, w->engine->health_kafka, is_up,
 		is_up ? "" : "no broker is connected");
-	return watch_store(w, why);
+	err = watch_store(w, &is_store_up, why);
+	if (err == SG_OK)
+		truth_tick(w, is_up && is_store_up);
+	return err;
 }
 
 static enum sg_err
@@ -370,6 +382,8 @@ one_round(struct worker *w, struct sg_fault *why)
 		err = commit_flush(w, false, why);
 	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++)
 		take_evict(w, w->groups[g]);
+	if (err == SG_OK)
+		truth_round(w);
 	if (err == SG_OK)
 		err = every_second(w, why);
 	return err;

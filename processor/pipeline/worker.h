@@ -76,6 +76,7 @@ struct worker_metrics {
 	struct metric *cache_bytes;
 	struct metric *misses;
 	struct metric *dirty;
+	struct metric *transaction_age;
 };
 
 /* A record on its way to the reject topic. */
@@ -159,6 +160,33 @@ SG_MUSTCHECK enum sg_err
 worker_metrics_init(struct worker *worker);
 void
 worker_metrics_fini(struct worker *worker);
+
+/* --- truth.c ------------------------------------------------------------ */
+
+/* A group is ours from now on, and no longer. */
+SG_MUSTCHECK enum sg_err
+truth_begin(struct worker *worker, struct group *group);
+void
+truth_end(struct group *group);
+
+/* A record was folded; `ev` NULL: it was rejected. */
+static inline void
+truth_note(
+	struct group *group, const struct record *rec, const struct event *ev)
+{
+	if (rec->offset >= group->committed[rec->input])
+		group->kafka_ms[rec->input] = rec->kafka_ms;
+	if (ev != NULL && ev->at_ms > group->newest_ms)
+		group->newest_ms = ev->at_ms;
+}
+
+/* At the end of a round: what has become visible. */
+void
+truth_round(struct worker *worker);
+/* Once a second: numbers; `is_sound`: Redis answers, so that what is in the
+ * inputs now can become visible. */
+void
+truth_tick(struct worker *worker, bool is_sound);
 
 /* --- take.c ------------------------------------------------------------- */
 

@@ -106,6 +106,8 @@ worker_metrics_init(struct worker *w)
 	m->cached = series(w, METRIC_ACCOUNTS_CACHED, "worker", n, NULL, NULL);
 	m->cache_bytes = series(w, METRIC_CACHE_BYTES, "worker", n, NULL, NULL);
 	m->misses = series(w, METRIC_CACHE_MISSES, NULL, NULL, NULL, NULL);
+	m->transaction_age =
+		series(w, METRIC_TRANSACTION_AGE, "worker", n, NULL, NULL);
 	m->dirty = series(w, METRIC_DIRTY, "worker", n, NULL, NULL);
 	return rule_series(w);
 }

@@ -386,6 +386,62 @@ def test_alerts_use_metrics_that_segmentd_has(alerts):
         assert used <= known, rule["alert"]
 
 
+# --- Grafana --------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def dashboard():
+    return json.loads((DEPLOY / "grafana/segmentd.json").read_text())
+
+
+def series_of_the_table():
+    """{name of a series: type}, as /metrics tells them."""
+    table = (TOP / "include/segmentd/tbl/metrics.def").read_text()
+    found = {}
+    for name, kind in re.findall(r'METRIC\(\w+,\s*"(\w+)",\s*(\w+)', table):
+        for end in ("_bucket", "_sum", "_count") if kind == "SECONDS" else [""]:
+            found[name + end] = kind
+    return found
+
+
+def test_the_dashboard_shows_metrics_that_segmentd_has(dashboard):
+    known = series_of_the_table()
+    used = set()
+    for panel in dashboard["panels"]:
+        assert panel["targets"], panel["title"]
+        for target in panel["targets"]:
+            names = set(re.findall(r"\bsegmentd_\w+", target["expr"]))
+            assert names and names <= set(known), panel["title"]
+            used |= names
+            for name in names:
+                is_rated = re.search(
+                    rf"(rate|increase)\({name}\{{", target["expr"])
+                assert bool(is_rated) == (known[name] in
+                                          ("COUNTER", "SECONDS")), name
+    # All that tells of a hang is on it.
+    assert {name for name, kind in known.items() if kind == "AGE"} <= used
+
+
+def test_prometheus_understands_the_dashboard(dashboard, tmp_path):
+    need("promtool", "prometheus")
+    rules = [{"record": f"panel:{panel['id']}:{target['refId']}",
+              "expr": target["expr"].replace("$job", "segmentd")}
+             for panel in dashboard["panels"] for target in panel["targets"]]
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump(
+        {"groups": [{"name": "dashboard", "rules": rules}]}))
+    check("promtool", "check", "rules", path)
+
+
+def test_panels_of_the_dashboard_do_not_overlap(dashboard):
+    taken = set()
+    for panel in dashboard["panels"]:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"])
+                 for y in range(at["y"], at["y"] + at["h"])}
+        assert at["x"] + at["w"] <= 24 and not cells & taken, panel["title"]
+        taken |= cells
+
+
 def test_every_alert_has_its_section_in_the_runbook(alerts):
     runbook = (DEPLOY / "RUNBOOK.md").read_text()
     sections = set(re.findall(r"^## (\w+)$", runbook, re.M))

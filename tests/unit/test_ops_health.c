@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "segmentd/clock.h"
 #include "segmentd/ops.h"
 
 #define S INT64_C(1000000)
@@ -175,6 +176,66 @@ who_left_is_not_watched_any_more(void **state)
 	health_destroy(health);
 }
 
+static void
+a_lease_ends_unless_progress_is_shown(void **state)
+{
+	static const struct {
+		const char *name;
+		bool is_ok;
+		int64_t since_s; /* ago; 0: no lease */
+		int64_t bound_s;
+		bool want;
+	} rows[] = {
+		{"no lease", true, 0, 1, true},
+		{"within", true, 60, 120, true},
+		{"over", true, 180, 120, false},
+		{"not ok, within", false, 60, 120, false},
+		{"not ok, over", false, 180, 120, false},
+		{"before the machine was started", true, 1000000000, 120,
+			false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		struct health *health = fresh();
+		int worker = health_add(health, "worker-0");
+		int64_t since_us = clock_mono_us() - rows[i].since_s * S;
+
+		health_set(health, worker, rows[i].is_ok, "fine");
+		health_lease(health, worker,
+			rows[i].since_s == 0 ? 0 : since_us,
+			rows[i].bound_s * S);
+		if (health_is_ready(health) != rows[i].want)
+			fail_msg("%s", rows[i].name);
+		/* It ends with a new sign, or when it is taken away. */
+		health_lease(health, worker, clock_mono_us(), 600 * S);
+		assert_true(health_is_ready(health) == rows[i].is_ok);
+		health_lease(health, worker, 0, 0);
+		assert_true(health_is_ready(health) == rows[i].is_ok);
+		health_destroy(health);
+	}
+}
+
+static void
+a_lease_that_is_over_is_told(void **state)
+{
+	struct health *health = fresh();
+	int worker = health_add(health, "worker-0");
+	struct buf out;
+
+	(void)state;
+	health_set(health, worker, true, "standing by");
+	health_lease(health, worker, clock_mono_us() - 200 * S, 9 * S);
+	buf_init(&out, 1 << 20);
+	health_write(health, &out);
+	assert_non_null(strstr(buf_cstr(&out), "[-]worker-0: what came in"));
+	assert_null(strstr(buf_cstr(&out), "standing by"));
+	buf_fini(&out);
+	health_lease(health, -1, 1, 1);
+	health_lease(health, 7, 1, 1);
+	health_destroy(health);
+}
+
 int
 main(void)
 {
@@ -186,6 +247,8 @@ main(void)
 			conditions_have_a_maximum_and_unknown_numbers_do_nothing),
 		cmocka_unit_test(live_while_no_watched_beat_is_older_than_30_s),
 		cmocka_unit_test(who_left_is_not_watched_any_more),
+		cmocka_unit_test(a_lease_ends_unless_progress_is_shown),
+		cmocka_unit_test(a_lease_that_is_over_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

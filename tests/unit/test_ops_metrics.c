@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "segmentd/clock.h"
 #include "segmentd/ops.h"
 
 #define THREADS 4
@@ -421,7 +422,42 @@ threads_lose_no_count_while_the_text_is_written(void **state)
 	metrics_destroy(metrics);
 }
 
-enum { COUNTER, GAUGE, SECONDS };
+static void
+an_age_grows_by_itself(void **state)
+{
+	struct metrics *metrics = fresh();
+	struct metric *age = metrics_get(metrics, METRIC_FRESHNESS, "");
+	struct metric *gauge = metrics_get(metrics, METRIC_DIRTY, "");
+	struct buf out;
+	double first;
+
+	(void)state;
+	assert_true(isnan(metric_read(age)));
+	assert_has_line(
+		text_of(metrics, &out), "segmentd_freshness_seconds NaN");
+	buf_fini(&out);
+	metric_since(age, clock_mono_us() - 90 * 1000000);
+	first = metric_read(age);
+	assert_true(first >= 90 && first < 150);
+	clock_sleep_ms(2);
+	assert_true(metric_read(age) > first);
+	/* Before the machine was started, and in the future. */
+	metric_since(age, clock_mono_us() - INT64_C(1000000000000000));
+	assert_true(metric_read(age) >= 1e9);
+	metric_since(age, clock_mono_us() + INT64_C(1000000000));
+	assert_true(metric_read(age) == 0);
+	metric_since(age, 0);
+	assert_true(isnan(metric_read(age)));
+	/* Neither of the two is the other. */
+	metric_set(age, 7);
+	assert_true(isnan(metric_read(age)));
+	metric_since(gauge, 7);
+	assert_true(metric_read(gauge) == 0);
+	metric_since(NULL, 7);
+	metrics_destroy(metrics);
+}
+
+enum { COUNTER, GAUGE, SECONDS, AGE };
 
 static const struct {
 	const char *name;
@@ -453,8 +489,10 @@ every_row_of_the_table_follows_the_conventions(void **state)
 			fail_msg("%s: not segmentd_lower_snake", name);
 		if (ends_in(name, "_total") != (table[i].type == COUNTER))
 			fail_msg("%s: _total is for counters", name);
-		if (ends_in(name, "_seconds") != (table[i].type == SECONDS))
-			fail_msg("%s: _seconds is for histograms", name);
+		if (ends_in(name, "_seconds") !=
+			(table[i].type == SECONDS || table[i].type == AGE))
+			fail_msg("%s: _seconds is for histograms and ages",
+				name);
 		if (strpbrk(table[i].help, "\\\n") != NULL ||
 			!ends_in(table[i].help, "."))
 			fail_msg("%s: help is one full sentence", name);
@@ -517,6 +555,7 @@ main(void)
 		cmocka_unit_test(histogram_buckets_are_cumulative),
 		cmocka_unit_test(
 			threads_lose_no_count_while_the_text_is_written),
+		cmocka_unit_test(an_age_grows_by_itself),
 		cmocka_unit_test(
 			every_row_of_the_table_follows_the_conventions),
 		cmocka_unit_test(promtool_accepts_every_metric),
