@@ -19,6 +19,7 @@
 #include "segmentd/civil.h"
 
 #define NOW_MS INT64_C(1709164799500)
+#define SLOTS 19
 
 struct fuzz {
 	struct arena arena;
@@ -26,6 +27,7 @@ struct fuzz {
 	struct cel_frame *frame;
 	uint64_t seen;
 	unsigned lie;
+	struct cel_memo memo[SLOTS];
 };
 
 int
@@ -75,7 +77,7 @@ static void
 load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
 	int64_t *ret_valid_until_ms)
 {
-	const struct fuzz *fz = ctx;
+	struct fuzz *fz = ctx;
 	struct value v = values[(slot + fz->lie) % SG_COUNTOF(values)];
 
 	*ret_valid_until_ms = AT_NEVER;
@@ -86,6 +88,8 @@ load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
 		v.slope = -1;
 	}
 	*ret_value = v;
+	fz->memo[slot] = (struct cel_memo){
+		.epoch = 1, .value = v, .until_ms = *ret_valid_until_ms};
 }
 
 static void
@@ -111,7 +115,8 @@ declare(struct fuzz *fz, struct cel_env *env)
 		{"empty.l", type_list(&fz->arena, &type_string)},
 		{"empty.m", type_map(&fz->arena, &type_string, &type_int)}};
 
-	for (uint32_t i = 0; i < SG_COUNTOF(names); i++) {
+	_Static_assert(SG_COUNTOF(names) == SLOTS, "a memo each");
+	for (uint32_t i = 0; i < SLOTS; i++) {
 		if (cel_env_declare(env, names[i].name, names[i].type, i) !=
 			SG_OK)
 			abort();
@@ -193,6 +198,30 @@ check_promise(struct fuzz *fz, const struct cel_prog *prog,
 	}
 }
 
+/* With a memo there is a direct form of many rules: the same comes of it. */
+static void
+check_direct(struct fuzz *fz, struct cel_prog *prog, struct cel_result code,
+	int64_t at_ms)
+{
+	struct cel_host host = {
+		.load = load, .ctx = fz, .memo = fz->memo, .epoch = 1};
+	struct cel_result direct;
+	size_t at;
+
+	if (code.value.kind != VALUE_BOOL && code.value.kind != VALUE_ERROR)
+		return;
+	memset(fz->memo, 0, sizeof(fz->memo));
+	at = cel_first(&prog, 1, fz->frame, &host, at_ms, &direct);
+	if (direct.value.kind != code.value.kind ||
+		direct.valid_until_ms != code.valid_until_ms)
+		abort();
+	if (code.value.kind == VALUE_ERROR
+			? at != 0 || strcmp(direct.value.as.s,
+					     code.value.as.s) != 0
+			: (at == 0) != code.value.as.b)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -219,6 +248,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		result = cel_eval(prog, fz->frame, &host, at_ms);
 		/* Everything a result points to must be there. */
 		fz->seen += touch(result.value);
+		check_direct(fz, prog, result, at_ms);
 		check_promise(fz, prog, result, at_ms);
 		(void)cel_explain(
 			prog, fz->frame, &host, at_ms, atoms, 8, &result);
