@@ -8,7 +8,7 @@
 #include "distinct.h"
 #include "state.h"
 
-#define CODEC_VERSION 1
+#define CODEC_VERSION 2
 #define COUNTS_BASE (DISTINCT_STEPS_MAX + 1u) /* members and steps in one */
 
 /* Nothing is stored of it. */

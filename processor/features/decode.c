@@ -82,9 +82,16 @@ cell_load(
 	return err;
 }
 
+static bool
+has_counts(const struct layout_unit *stored)
+{
+	return stored->class == UNIT_COUNT || stored->class == UNIT_SUM;
+}
+
+/* Not `is_counted`: the count of the tile is 1. */
 static void
 ring_cells_read(const struct layout_unit *stored, struct buf_reader *rd,
-	i128 ret_cells[2])
+	bool is_counted, i128 ret_cells[2])
 {
 	double d;
 
@@ -95,13 +102,15 @@ ring_cells_read(const struct layout_unit *stored, struct buf_reader *rd,
 		if (isnan(d))
 			rd->is_bad = true;
 		ret_cells[0] = number_from_double(d);
+	} else if (has_counts(stored) && !is_counted) {
+		ret_cells[0] = 1;
 	} else {
 		ret_cells[0] = wire_get_i128(rd);
 	}
 	if (stored->class == UNIT_SUM)
 		ret_cells[1] = wire_get_sum(rd, stored->type);
 	/* Fewer than 2^63 events, whatever is added to it. */
-	if ((stored->class == UNIT_COUNT || stored->class == UNIT_SUM) &&
+	if (has_counts(stored) &&
 		(ret_cells[0] < 1 || ret_cells[0] > INT64_MAX / 65536))
 		rd->is_bad = true;
 }
@@ -125,16 +134,17 @@ ring_walk(const struct target *to, struct buf_reader *rd, int32_t head,
 
 	for (uint64_t i = 0; i < n && !rd->is_bad && err == SG_OK; i++) {
 		i128 cells[2];
-		uint64_t gap = i == 0 ? 0 : buf_get_varint(rd);
+		uint64_t gap = buf_get_varint(rd);
+		bool is_counted = has_counts(to->stored) && (gap & 1) != 0;
 
-		if (i == 0)
-			tile = wire_get_diff(rd, head);
-		else
-			tile += gap > TILE_REACH * 2 ? TILE_REACH * 4
-						     : (int64_t)gap + 1;
+		gap >>= has_counts(to->stored);
+		if (gap > TILE_REACH * 4)
+			gap = TILE_REACH * 4;
+		tile = i == 0 ? head + wire_unfolded(gap)
+			      : tile + (int64_t)gap + 1;
 		if (!tile_fits(to->stored, head, tile))
 			rd->is_bad = true;
-		ring_cells_read(to->stored, rd, cells);
+		ring_cells_read(to->stored, rd, is_counted, cells);
 		if (rd->is_bad || to->unit == NULL ||
 			tile < head - to->unit->span)
 			continue;
@@ -331,8 +341,9 @@ days_load(const struct target *to, struct buf_reader *rd,
 	}
 	for (uint64_t i = 0; i < nruns && !rd->is_bad; i++) {
 		uint64_t gap = buf_get_varint(rd);
-		uint64_t run = buf_get_varint(rd);
+		uint64_t run = (gap & 1) != 0 ? buf_get_varint(rd) : 0;
 
+		gap >>= 1;
 		if (gap > (uint64_t)(day - end) ||
 			run > (uint64_t)(day - end) - gap) {
 			rd->is_bad = true;
@@ -428,7 +439,7 @@ static enum sg_err
 state_load(const struct feature_set *set, const struct layout_unit *units,
 	uint32_t nunits, struct buf_reader *rd, struct features *features)
 {
-	struct wire_near near = {0, 0};
+	struct wire_near near = {0};
 	const uint8_t *bitmap;
 	enum sg_err err;
 

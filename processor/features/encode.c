@@ -6,13 +6,16 @@
  *      1 bit a unit          is there anything?
  *      per unit that has something:
  *        cell      [time, offset], value          (latest: the value)
- *        ring      head, n, { tile, cells }       ascending
+ *        ring      head, n, { tile, cells }       ascending; a bit of the
+ *                                                tile: counted once, no count
  *        distinct  head, n and nsteps, { bound, upto }, { hash, tile }
  *        collect   dropped, n { closed, time, offset, fields },
  *                  n { time, offset, key }
- *        days      head, n { gap, run }
+ *        days      head, n { gap, run }           a bit of the gap: one day,
+ *                                                no run
  *
- * Times and offsets are differences to the one before, tiles to their head:
+ * Times and offsets are differences to the one before, tiles to their head;
+ * doubles of few decimals are whole numbers:
  * one event's marks in twenty units cost a byte or two each.
  */
 #include "codec.h"
@@ -57,16 +60,23 @@ cell_write(const struct unit *unit, const struct cell *cell, struct buf *out,
 	wire_put_value(out, cell_read(cell), near);
 }
 
+/* One tile: how far it is from the one before, then what is in it. */
 static uint8_t *
-ring_cells_write(const struct features *features, const struct unit *unit,
-	const struct ring *ring, uint32_t i, uint8_t *at)
+ring_row_write(const struct features *features, const struct unit *unit,
+	const struct ring *ring, uint32_t i, uint64_t gap, uint8_t *at)
 {
 	i128 n = ring_cell(features, ring, 0, i);
-	bool is_extreme = unit->class == UNIT_MIN || unit->class == UNIT_MAX;
 
-	if (is_extreme && unit->type == TYPE_DOUBLE)
-		return wire_double(at, number_to_double((int64_t)n));
-	at = wire_i128(at, n);
+	if (unit->class == UNIT_MIN || unit->class == UNIT_MAX) {
+		at = wire_varint(at, gap);
+		if (unit->type == TYPE_DOUBLE)
+			return wire_double(at, number_to_double((int64_t)n));
+		return wire_i128(at, n);
+	}
+	/* Mostly it is a single event. */
+	at = wire_varint(at, gap << 1 | (n != 1));
+	if (n != 1)
+		at = wire_i128(at, n);
 	if (unit->class == UNIT_SUM)
 		at = wire_sum(at, unit->type, ring_cell(features, ring, 1, i));
 	return at;
@@ -86,12 +96,11 @@ ring_write(const struct features *features, const struct unit *unit,
 
 		if (at == NULL)
 			return;
-		if (i == 0)
-			at = wire_zigzag(at, tile - ring->head);
-		else
-			at = wire_varint(at, (uint64_t)(tile - before - 1));
+		at = ring_row_write(features, unit, ring, i,
+			i == 0 ? wire_folded(tile - ring->head)
+			       : (uint64_t)(tile - before - 1),
+			at);
 		before = tile;
-		at = ring_cells_write(features, unit, ring, i, at);
 		out->len = (size_t)(at - out->bytes);
 	}
 }
@@ -146,8 +155,10 @@ days_write(
 		nruns++;
 	buf_put_varint(out, nruns);
 	while (days_run(days, day, &newest, &oldest)) {
-		buf_put_varint(out, (uint64_t)(day - newest));
-		buf_put_varint(out, (uint64_t)(newest - oldest));
+		buf_put_varint(out,
+			(uint64_t)(day - newest) << 1 | (newest != oldest));
+		if (newest != oldest)
+			buf_put_varint(out, (uint64_t)(newest - oldest));
 		day = oldest - 1;
 	}
 }
@@ -238,7 +249,7 @@ void
 features_encode(const struct feature_set *set, const struct features *features,
 	struct buf *out)
 {
-	struct wire_near near = {0, 0};
+	struct wire_near near = {0};
 	size_t nbytes = (set->nunits + 7u) / 8;
 	size_t bitmap;
 

@@ -10,7 +10,8 @@
 #define VARINT_BITS 7
 #define I128_BITS 128
 #define SUM_DECIMALS 9
-#define SUM_WHOLE 10 /* beyond 64 bits: all of it */
+#define WHOLE_MAX 1e15 /* below it every whole double has its neighbours */
+#define SUM_WHOLE 10   /* beyond 64 bits: all of it */
 
 /* Stored: append only. */
 enum wire_tag {
@@ -25,6 +26,10 @@ enum wire_tag {
 	TAG_TIME_MS, /* as a difference */
 	TAG_TIME,    /* seconds, nanoseconds */
 	TAG_DURATION,
+	TAG_TIME_NEAR, /* as a difference to the time value before */
+	TAG_WHOLE,     /* and the next two: a double of 0, 1, 2 decimals, */
+	TAG_TENTHS,    /* without the point */
+	TAG_CENTS,
 	TAG_SHORT = 16, /* and above: a string of tag - TAG_SHORT bytes */
 };
 
@@ -148,13 +153,37 @@ wire_get_diff(struct buf_reader *rd, int64_t base)
 	return (int64_t)((uint64_t)base + (uint64_t)buf_get_zigzag(rd));
 }
 
+static const double powers[] = {1, 10, 100};
+
+/* With the fewest decimals that give the very same double; of amounts that is
+ * about half of its bytes. */
 static void
 put_double(struct buf *out, double d)
 {
-	uint8_t *at = buf_reserve(out, WIRE_NUMBER_MAX);
+	uint8_t *start = buf_reserve(out, 1 + WIRE_NUMBER_MAX);
+	uint8_t *at;
 
-	if (at != NULL)
-		out->len = (size_t)(wire_double(at, d) - out->bytes);
+	if (start == NULL)
+		return;
+	*start = TAG_DOUBLE;
+	at = wire_double(start + 1, d);
+	for (unsigned i = 0; i < SG_COUNTOF(powers); i++) {
+		uint8_t text[WIRE_NUMBER_MAX];
+		double scaled = nearbyint(d * powers[i]);
+		size_t len;
+
+		if (!(fabs(scaled) < WHOLE_MAX) || scaled / powers[i] != d ||
+			(d == 0 && signbit(d) != 0))
+			continue;
+		len = (size_t)(wire_zigzag(text, (int64_t)scaled) - text);
+		if (len < (size_t)(at - start) - 1) {
+			*start = (uint8_t)(TAG_WHOLE + i);
+			memcpy(start + 1, text, len);
+			at = start + 1 + len;
+		}
+		break;
+	}
+	out->len = (size_t)(at - out->bytes);
 }
 
 static void
@@ -181,8 +210,23 @@ put_seconds(struct buf *out, uint8_t tag, struct value v)
 	buf_put_varint(out, v.nanos);
 }
 
+/* Near the event, or near the time that was told before: of contracts that end
+ * when others do. */
+static void
+put_time(struct buf *out, int64_t ms, struct wire_near *near)
+{
+	int64_t far = ms > near->ms ? ms - near->ms : near->ms - ms;
+	int64_t far_value =
+		ms > near->value_ms ? ms - near->value_ms : near->value_ms - ms;
+	bool is_near = far_value < far;
+
+	buf_put_u8(out, is_near ? TAG_TIME_NEAR : TAG_TIME_MS);
+	wire_put_diff(out, ms, is_near ? near->value_ms : near->ms);
+	near->value_ms = ms;
+}
+
 void
-wire_put_value(struct buf *out, struct value v, const struct wire_near *near)
+wire_put_value(struct buf *out, struct value v, struct wire_near *near)
 {
 	switch ((enum value_kind)v.kind) {
 	case VALUE_BOOL:
@@ -197,7 +241,6 @@ wire_put_value(struct buf *out, struct value v, const struct wire_near *near)
 		buf_put_varint(out, v.as.u);
 		break;
 	case VALUE_DOUBLE:
-		buf_put_u8(out, TAG_DOUBLE);
 		put_double(out, v.as.d);
 		break;
 	case VALUE_STRING:
@@ -216,8 +259,7 @@ wire_put_value(struct buf *out, struct value v, const struct wire_near *near)
 			put_seconds(out, TAG_TIME, v);
 			break;
 		}
-		buf_put_u8(out, TAG_TIME_MS);
-		wire_put_diff(out, value_to_ms(v), near->ms);
+		put_time(out, value_to_ms(v), near);
 		break;
 	case VALUE_DURATION:
 		put_seconds(out, TAG_DURATION, v);
@@ -261,8 +303,22 @@ get_seconds(struct buf_reader *rd, uint8_t tag)
 			       : value_duration(seconds, (uint32_t)nanos);
 }
 
+/* What is far out is told in seconds: whoever says so here made it up. */
 static struct value
-get_tagged(struct buf_reader *rd, uint8_t tag, const struct wire_near *near)
+get_time(struct buf_reader *rd, int64_t base, struct wire_near *near)
+{
+	int64_t ms = wire_get_diff(rd, base);
+
+	if (ms < 0 || ms > TIME_MAX_MS + 999) {
+		rd->is_bad = true;
+		return value_null();
+	}
+	near->value_ms = ms;
+	return value_timestamp_ms(ms);
+}
+
+static struct value
+get_tagged(struct buf_reader *rd, uint8_t tag, struct wire_near *near)
 {
 	if (tag >= TAG_SHORT)
 		return get_text(rd, tag);
@@ -280,7 +336,14 @@ get_tagged(struct buf_reader *rd, uint8_t tag, const struct wire_near *near)
 	case TAG_BYTES:
 		return get_text(rd, tag);
 	case TAG_TIME_MS:
-		return value_timestamp_ms(wire_get_diff(rd, near->ms));
+		return get_time(rd, near->ms, near);
+	case TAG_TIME_NEAR:
+		return get_time(rd, near->value_ms, near);
+	case TAG_WHOLE:
+	case TAG_TENTHS:
+	case TAG_CENTS:
+		return value_double(
+			(double)buf_get_zigzag(rd) / powers[tag - TAG_WHOLE]);
 	case TAG_TIME:
 	case TAG_DURATION:
 		return get_seconds(rd, tag);
@@ -292,8 +355,7 @@ get_tagged(struct buf_reader *rd, uint8_t tag, const struct wire_near *near)
 }
 
 struct value
-wire_get_value(
-	struct buf_reader *rd, unsigned type, const struct wire_near *near)
+wire_get_value(struct buf_reader *rd, unsigned type, struct wire_near *near)
 {
 	uint8_t tag = buf_get_u8(rd);
 	struct value v = get_tagged(rd, tag, near);

@@ -12,6 +12,7 @@
 struct wire_near {
 	int64_t ms;
 	int64_t offset;
+	int64_t value_ms; /* a time among the values */
 };
 
 /*
@@ -31,10 +32,23 @@ wire_varint(uint8_t *at, uint64_t n)
 	return at;
 }
 
+/* Small numbers of either sign as small ones without, and back. */
+static inline uint64_t
+wire_folded(int64_t n)
+{
+	return ((uint64_t)n << 1) ^ (n < 0 ? UINT64_MAX : 0);
+}
+
+static inline int64_t
+wire_unfolded(uint64_t n)
+{
+	return (int64_t)((n >> 1) ^ ((n & 1) != 0 ? UINT64_MAX : 0));
+}
+
 static inline uint8_t *
 wire_zigzag(uint8_t *at, int64_t n)
 {
-	return wire_varint(at, ((uint64_t)n << 1) ^ (n < 0 ? UINT64_MAX : 0));
+	return wire_varint(at, wire_folded(n));
 }
 
 uint8_t *
@@ -66,11 +80,10 @@ int64_t
 wire_get_diff(struct buf_reader *rd, int64_t base);
 
 void
-wire_put_value(struct buf *out, struct value v, const struct wire_near *near);
+wire_put_value(struct buf *out, struct value v, struct wire_near *near);
 /* A value of `type`, or null; anything else is bad. Texts lie in the reader's
  * bytes. */
 struct value
-wire_get_value(
-	struct buf_reader *rd, unsigned type, const struct wire_near *near);
+wire_get_value(struct buf_reader *rd, unsigned type, struct wire_near *near);
 
 #endif

@@ -134,8 +134,9 @@ accounts_use(struct accounts *accounts, struct account *acct);
 /*
  * STATE BLOB
  *     codec version (1) | layout hash (4 bytes) | group number
- *     | flags: gone | its input and time, if gone | touched_ms | n, n x applied
- * offset | membership | overrides | features
+ *     | flags: gone, overrides | its input and time, if gone
+ *     | touched_ms less the membership's updated_ms | n, n x applied offset
+ *     | membership | overrides, if any | features
  */
 void
 snapshot_write(const struct program *prog, const struct account *acct,

@@ -14,28 +14,41 @@
 #include "override.h"
 #include "segmentd/ingest.h"
 
-#define CODEC_VERSION 1
+#define CODEC_VERSION 2
 #define LAYOUT_VERSION 1 /* as program.c writes it */
 #define FLAG_GONE 1
+#define FLAG_OVERRIDES 2
+
+/* Modulo 2^64: any two times have a difference. */
+static int64_t
+minus(int64_t a, int64_t b)
+{
+	return (int64_t)((uint64_t)a - (uint64_t)b);
+}
 
 void
 snapshot_write(const struct program *prog, const struct account *acct,
 	int32_t group, struct buf *out)
 {
+	bool has_overrides = acct->overrides != NULL && acct->overrides->n > 0;
+
 	buf_put_u8(out, CODEC_VERSION);
 	buf_put_u32(out, (uint32_t)prog->layout_hash);
 	buf_put_varint(out, (uint64_t)group);
-	buf_put_u8(out, acct->is_gone ? FLAG_GONE : 0);
+	buf_put_u8(out, (acct->is_gone ? FLAG_GONE : 0) |
+				(has_overrides ? FLAG_OVERRIDES : 0));
 	if (acct->is_gone) {
 		buf_put_varint(out, acct->gone_input);
 		buf_put_zigzag(out, acct->gone_ms);
 	}
-	buf_put_zigzag(out, acct->touched_ms);
+	/* Mostly it was a change that touched it last. */
+	buf_put_zigzag(out, minus(acct->touched_ms, acct->ms->updated_ms));
 	buf_put_varint(out, prog->ninputs);
 	for (size_t i = 0; i < prog->ninputs; i++)
 		buf_put_varint(out, (uint64_t)acct->applied[i]);
 	membership_encode(acct->ms, prog->defs, prog->nsegmentations, out);
-	overrides_write(prog, acct->overrides, out);
+	if (has_overrides)
+		overrides_write(prog, acct->overrides, out);
 	features_encode(prog->features, acct->features, out);
 }
 
@@ -142,19 +155,26 @@ struct head {
 	bool is_gone;
 	uint64_t gone_input; /* by the layout it is stored in */
 	int64_t gone_ms;
-	int64_t touched_ms;
+	int64_t touched_after_ms; /* the membership's updated_ms */
+	bool has_overrides;
 };
 
 static void
 read_head(struct buf_reader *rd, struct head *ret_head)
 {
+	uint8_t flags;
+
 	(void)buf_get_varint(rd); /* group */
-	*ret_head = (struct head){.is_gone = (buf_get_u8(rd) & FLAG_GONE) != 0};
+	flags = buf_get_u8(rd);
+	if (flags > (FLAG_GONE | FLAG_OVERRIDES))
+		rd->is_bad = true;
+	*ret_head = (struct head){.is_gone = (flags & FLAG_GONE) != 0,
+		.has_overrides = (flags & FLAG_OVERRIDES) != 0};
 	if (ret_head->is_gone) {
 		ret_head->gone_input = buf_get_varint(rd);
 		ret_head->gone_ms = buf_get_zigzag(rd);
 	}
-	ret_head->touched_ms = buf_get_zigzag(rd);
+	ret_head->touched_after_ms = buf_get_zigzag(rd);
 }
 
 int32_t
@@ -246,7 +266,6 @@ take_head(const struct snapshot_layout *layout, const struct head *head,
 {
 	uint64_t input = head->gone_input;
 
-	acct->touched_ms = head->touched_ms;
 	acct->is_gone = head->is_gone;
 	if (!acct->is_gone)
 		return;
@@ -273,7 +292,9 @@ read_parts(const struct program *prog, const struct snapshot_layout *layout,
 		err = membership_decode(rd,
 			layout == NULL ? NULL : layout->membership, prog->defs,
 			prog->nsegmentations, acct->ms);
-	if (err == SG_OK)
+	acct->touched_ms =
+		minus(acct->ms->updated_ms, minus(0, head.touched_after_ms));
+	if (err == SG_OK && head.has_overrides)
 		err = overrides_read(prog, rd, &overrides);
 	if (err == SG_OK)
 		err = features_decode(prog->features,

@@ -3,7 +3,7 @@
  *
  * STORED FORM (varints; zigzag where a sign is possible)
  *
- *     version | updated_ms | renewal+1 or 0, date_ms | n | n seats
+ *     version | updated_ms | 2 n, 1 more with a renewal | its date_ms | n seats
  *     seat = 0, or place, updated_ms - since_ms: place 1 is none, 2.. segments;
  *            with EXTRA: ruled place or 0, updated_ms - ruled_ms
  *
@@ -75,10 +75,9 @@ membership_encode(const struct membership *ms,
 	(void)defs;
 	buf_put_varint(out, ms->version);
 	buf_put_zigzag(out, ms->updated_ms);
-	buf_put_u8(out, ms->has_renewal ? 1 : 0);
+	buf_put_varint(out, ndefs << 1 | ms->has_renewal);
 	if (ms->has_renewal)
 		buf_put_zigzag(out, ms->renewal_date_ms);
-	buf_put_varint(out, ndefs);
 	for (size_t i = 0; i < ndefs; i++) {
 		const struct seat *seat = &ms->seats[i];
 		bool is_extra = seat->is_pinned || seat->ruled_ms != 0;
@@ -399,10 +398,11 @@ membership_decode(struct buf_reader *rd, const struct membership_layout *layout,
 	membership_clear(ms, ndefs);
 	ms->version = buf_get_varint(rd);
 	ms->updated_ms = buf_get_zigzag(rd);
-	ms->has_renewal = buf_get_u8(rd) == 1;
+	n = buf_get_varint(rd);
+	ms->has_renewal = (n & 1) != 0;
 	if (ms->has_renewal)
 		ms->renewal_date_ms = buf_get_zigzag(rd);
-	n = buf_get_varint(rd);
+	n >>= 1;
 	if (rd->is_bad || n != (layout == NULL ? ndefs : layout->n))
 		return SG_BAD_BLOB;
 	for (size_t i = 0; i < n; i++) {

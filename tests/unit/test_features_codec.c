@@ -1,6 +1,7 @@
 /*
  * test_features_codec.c - the stored form: its size, other layouts, damage.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -477,11 +478,65 @@ a_damaged_layout_is_refused_or_harmless(void **state)
 	feature_set_destroy(set);
 }
 
+/* Of few decimals they are stored as whole numbers: to the bit, all the same.
+ */
+static void
+doubles_and_times_come_back_to_the_bit(void **state)
+{
+	static const struct feature_def defs[] = {
+		PLAIN("d", last, 0, &type_double),
+		PLAIN("t", last, 1, &type_timestamp),
+		PLAIN("u", last, 2, &type_timestamp)};
+	static const double rows[] = {0.0, -0.0, 1.0, -1.0, 0.1, -0.01, 0.07,
+		0.001, 52700.5, 52700.55, 1e15, 999999999999999.0, 1e300,
+		-1e300, 5e-324, 4503599627370497.5, 0.30000000000000004, NAN,
+		INFINITY, -INFINITY};
+	static const int64_t times[] = {0, 1, BASE, BASE + 365 * DAY,
+		BASE - 20000 * DAY, INT64_C(100000000000999)};
+	struct feature_set *set = set_of(defs, SG_COUNTOF(defs));
+
+	(void)state;
+	for (size_t i = 0; i < SG_COUNTOF(rows) * SG_COUNTOF(times); i++) {
+		int64_t ms = times[i % SG_COUNTOF(times)];
+		struct value slots[3] = {
+			value_double(rows[i % SG_COUNTOF(rows)]),
+			value_timestamp_ms(ms), value_timestamp_ms(ms + 7)};
+		struct event ev = {.at_ms = BASE,
+			.kafka_ms = BASE,
+			.slots = slots,
+			.nslots = 3};
+		struct features *features = NULL, *copy = NULL;
+		struct fold_result result;
+		struct buf_reader rd;
+		struct buf blob;
+
+		assert_int_equal(features_create(set, &features), SG_OK);
+		assert_int_equal(
+			features_fold(set, features, &ev, 0, &result), SG_OK);
+		blob = encoded(set, features);
+		buf_reader_init(&rd, blob.bytes, blob.len);
+		assert_int_equal(features_decode(set, NULL, &rd, &copy), SG_OK);
+		for (uint32_t k = 0; k < 3; k++) {
+			struct value v;
+			int64_t until_ms;
+
+			features_value(set, copy, k, BASE, NULL, &v, &until_ms);
+			if (!value_same(v, slots[k]))
+				fail_msg("row %zu, feature %u", i, k);
+		}
+		buf_fini(&blob);
+		features_destroy(copy);
+		features_destroy(features);
+	}
+	feature_set_destroy(set);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_quiet_account_of_20_features_is_small),
+		cmocka_unit_test(doubles_and_times_come_back_to_the_bit),
 		cmocka_unit_test(the_size_is_what_malloc_gives),
 		cmocka_unit_test(features_that_are_still_there_are_kept),
 		cmocka_unit_test(another_identity_is_another_feature),
