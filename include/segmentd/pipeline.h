@@ -128,7 +128,8 @@ struct replay_summary {
 	uint64_t repeats;
 	uint64_t late;
 	uint64_t overflows;
-	uint64_t suppressed;  /* moves that min_stay or cooldown held back */
+	uint64_t suppressed;  /* moves that min_stay, cooldown or an override
+				 held back */
 	uint64_t rule_errors; /* rules that failed: nobody was moved by them */
 	uint64_t evaluated;   /* expressions */
 	uint64_t changes;
@@ -237,8 +238,9 @@ struct explain_segmentation {
 	const char *segment; /* where it is; NULL: none yet */
 	int64_t since_ms;    /* 0: never decided */
 	const char *target;  /* where the rules want it; NULL: none */
-	bool is_held;	     /* a rule failed, or a stay or cooldown holds */
-	const char *held_by; /* "error", "min_stay", "cooldown"; NULL */
+	bool is_held;	     /* it is not moved to `target`, or a rule failed */
+	const char *held_by; /* "min_stay", "cooldown", "override", "error";
+				NULL */
 	int64_t held_until_ms;
 	const char *override_author; /* NULL: not pinned by a person */
 	const char *override_reason;

@@ -62,6 +62,7 @@ seat_name(const struct segmentation_def *def, int16_t segment);
 struct seat_step {
 	bool is_move;	    /* take `to` now */
 	bool is_suppressed; /* would move, but min_stay or cooldown holds */
+	bool is_cooldown;   /* is_suppressed: it is cooldown */
 	int16_t to;	    /* where it is from now on */
 	int64_t wake_ms;    /* when to ask again; AT_NEVER */
 };
@@ -70,6 +71,10 @@ struct seat_step {
 struct seat_step
 seat_step(const struct segmentation_def *def, const struct seat *seat,
 	int16_t target, int64_t now_ms);
+
+/* Where the rules have it: its segment, unless a person pinned it. */
+int16_t
+seat_ruled(const struct seat *seat);
 
 /* Take a seat (or keep it), because the rules say so. */
 void

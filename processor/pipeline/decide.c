@@ -37,12 +37,14 @@ decider_create(const struct program *prog, struct decider **ret_decider)
 	arena_init(&d->scratch, SCRATCH_BYTES_MAX);
 	d->host.memo = calloc(prog->nslots + 1, sizeof(*d->host.memo));
 	d->rule_errors = calloc(prog->nrules + 1, sizeof(*d->rule_errors));
+	d->holds = calloc(prog->nsegmentations * DECIDE_HOLD_COUNT + 1,
+		sizeof(*d->holds));
 	d->needs = calloc(prog->nsegmentations + 1, sizeof(*d->needs));
 	d->frames = calloc(DEPTH_MAX, sizeof(struct cel_frame *));
 	d->host.load = decide_load;
 	d->host.ctx = d;
 	if (d->host.memo == NULL || d->rule_errors == NULL ||
-		d->needs == NULL || d->frames == NULL) {
+		d->holds == NULL || d->needs == NULL || d->frames == NULL) {
 		decider_destroy(d);
 		return SG_NOMEM;
 	}
@@ -60,6 +62,7 @@ decider_destroy(struct decider *d)
 	free(d->frames);
 	free(d->host.memo);
 	free(d->rule_errors);
+	free(d->holds);
 	free(d->needs);
 	arena_fini(&d->scratch);
 	free(d);
@@ -172,64 +175,6 @@ load_segment(struct decider *d, uint32_t i, struct value *ret_value)
 				  : value_string(name, (uint32_t)strlen(name));
 }
 
-/* An account that names no zone has that of all others; one that names a zone
- * nobody knows has none, and what asks for it fails. */
-static bool
-names_no_zone(struct value v)
-{
-	return v.kind == VALUE_NULL || cel_is_absent(v) ||
-	       (v.kind == VALUE_STRING && v.len == 0);
-}
-
-static void
-load_zone(struct decider *d, struct value *ret_value, int64_t *ret_until)
-{
-	struct cel_result res = decide_eval(d, d->prog->zone_prog);
-
-	*ret_until = res.valid_until_ms;
-	if (names_no_zone(res.value))
-		*ret_value = value_string("UTC", 3);
-	else if (res.value.kind == VALUE_STRING &&
-		 tz_open(res.value.as.s, res.value.len) == NULL)
-		*ret_value = value_error("time zone not known");
-	else
-		*ret_value = keep(d, res.value);
-}
-
-/* The zone of an account, as getters without one take it; NULL: it failed. */
-static const struct tz *
-account_zone(struct decider *d, int64_t *until_ms)
-{
-	struct value name;
-	int64_t name_until;
-
-	if (d->prog->zone_prog == NULL)
-		return d->prog->timezone;
-	decide_load(d, d->prog->zone_slot, d->now_ms, &name, &name_until);
-	if (name_until < *until_ms)
-		*until_ms = name_until;
-	return name.kind == VALUE_STRING ? tz_open(name.as.s, name.len) : NULL;
-}
-
-const struct tz *
-decide_zone(struct decider *d, int64_t *ret_until)
-{
-	struct cel_result res;
-
-	*ret_until = AT_NEVER;
-	if (d->prog->renewal_tz != NULL)
-		return d->prog->renewal_tz;
-	if (d->prog->renewal_tz_prog == NULL)
-		return account_zone(d, ret_until);
-	res = decide_eval(d, d->prog->renewal_tz_prog);
-	*ret_until = res.valid_until_ms;
-	if (names_no_zone(res.value))
-		return account_zone(d, ret_until);
-	return res.value.kind == VALUE_STRING
-		       ? tz_open(res.value.as.s, res.value.len)
-		       : NULL;
-}
-
 static void
 load_renewal(struct decider *d, enum slot_kind kind, struct value *ret_value,
 	int64_t *ret_until)
@@ -283,7 +228,7 @@ load_slot(struct decider *d, uint32_t slot, struct value *ret_value,
 			d->now_ms, &d->scratch, ret_value, ret_until);
 		return;
 	case SLOT_ZONE:
-		load_zone(d, ret_value, ret_until);
+		decide_load_zone(d, ret_value, ret_until);
 		return;
 	case SLOT_VARIABLE:
 		res = decide_eval(d, d->prog->variables[ps->index].prog);
@@ -472,12 +417,23 @@ mark_readers(struct decider *d, size_t i)
 	}
 }
 
+/* Of any but the renewal window: what the rules say, whoever pinned it. */
+static int16_t
+target_ruled(struct decider *d, size_t i, const struct account *acct,
+	int64_t *until_ms)
+{
+	const struct program_segmentation *seg = &d->prog->segmentations[i];
+
+	if (seg->when != NULL)
+		return target_exclusive(d, seg, until_ms);
+	return target_tag(d, seg, seat_ruled(&acct->ms->seats[i]), until_ms);
+}
+
 static int16_t
 target_of(struct decider *d, size_t i, struct account *acct, int64_t *until_ms,
 	bool *ret_is_date_moved)
 {
 	const struct program_segmentation *seg = &d->prog->segmentations[i];
-
 	const struct account_override *pin = override_at(acct, i, d->now_ms);
 
 	*ret_is_date_moved = false;
@@ -488,9 +444,7 @@ target_of(struct decider *d, size_t i, struct account *acct, int64_t *until_ms,
 	if (seg->is_renewal)
 		return target_renewal(
 			d, seg, acct, until_ms, ret_is_date_moved);
-	if (seg->when != NULL)
-		return target_exclusive(d, seg, until_ms);
-	return target_tag(d, seg, acct->ms->seats[i].segment, until_ms);
+	return target_ruled(d, i, acct, until_ms);
 }
 
 /* A person's word is not held back by min_stay or cooldown. */
@@ -503,6 +457,38 @@ step_of(const struct decider *d, size_t i, const struct seat *seat,
 			.to = target,
 			.is_move = target != seat->segment};
 	return seat_step(&d->prog->defs[i], seat, target, d->now_ms);
+}
+
+/* What holds the account, if anything does; `ruled` is what the rules want. */
+static enum decide_hold
+hold_of(int16_t target, int16_t ruled, const struct seat_step *step,
+	const struct account_override *pin)
+{
+	if (pin != NULL)
+		return ruled != TARGET_HOLD && ruled != target
+			       ? DECIDE_HOLD_override
+			       : DECIDE_HOLD_COUNT;
+	if (target == TARGET_HOLD)
+		return DECIDE_HOLD_error;
+	if (!step->is_suppressed)
+		return DECIDE_HOLD_COUNT;
+	return step->is_cooldown ? DECIDE_HOLD_cooldown : DECIDE_HOLD_min_stay;
+}
+
+static void
+count_hold(struct decider *d, size_t i, const struct account *acct,
+	int16_t target, const struct seat_step *step,
+	const struct account_override *pin)
+{
+	int64_t until_ms = AT_NEVER; /* nothing moves while it is pinned */
+	int16_t ruled =
+		pin == NULL ? target : target_ruled(d, i, acct, &until_ms);
+	enum decide_hold hold = hold_of(target, ruled, step, pin);
+
+	if (hold == DECIDE_HOLD_COUNT)
+		return;
+	d->holds[i * DECIDE_HOLD_COUNT + hold]++;
+	d->suppressed += hold != DECIDE_HOLD_error;
 }
 
 static enum sg_err
@@ -522,8 +508,7 @@ decide_segmentation(struct decider *d, size_t i, struct account *acct,
 
 	if (is_date_moved)
 		mark_readers(d, i);
-	if (step.is_suppressed)
-		d->suppressed++;
+	count_hold(d, i, acct, target, &step, pin);
 	if (step.wake_ms < until_ms)
 		until_ms = step.wake_ms;
 	acct->until_ms[i] = until_ms;
@@ -672,20 +657,23 @@ decide_outlook(struct decider *d, const struct account *acct, size_t i)
 	const struct account_override *pin = override_at(acct, i, d->now_ms);
 	struct decide_outlook look = {.until_ms = AT_NEVER};
 
-	if (acct->is_gone) {
+	if (acct->is_gone)
 		look.target = SEAT_NONE;
-	} else if (pin != NULL) {
+	else if (seg->is_renewal)
+		look.target = look_renewal(d, seg, &look.until_ms).window;
+	else
+		look.target = target_ruled(d, i, acct, &look.until_ms);
+	look.ruled = look.target;
+	if (acct->is_gone)
+		pin = NULL;
+	if (pin != NULL) {
 		look.target = pin->segment;
 		look.until_ms = pin->expires_ms;
-	} else if (seg->is_renewal)
-		look.target = look_renewal(d, seg, &look.until_ms).window;
-	else if (seg->when != NULL)
-		look.target = target_exclusive(d, seg, &look.until_ms);
-	else
-		look.target = target_tag(d, seg, seat->segment, &look.until_ms);
+	}
 	look.step = step_of(d, i, seat, look.target, pin);
 	if (look.step.wake_ms < look.until_ms)
 		look.until_ms = look.step.wake_ms;
+	look.hold = hold_of(look.target, look.ruled, &look.step, pin);
 	return look;
 }
 
@@ -752,4 +740,22 @@ uint64_t *
 decider_rule_errors(struct decider *d)
 {
 	return d->rule_errors;
+}
+
+uint64_t *
+decider_holds(struct decider *d)
+{
+	return d->holds;
+}
+
+const char *
+decide_hold_name(enum decide_hold hold)
+{
+	static const char *const names[] = {
+#define HOLD(name) #name,
+		DECIDE_HOLDS(HOLD)
+#undef HOLD
+	};
+
+	return hold < DECIDE_HOLD_COUNT ? names[hold] : NULL;
 }

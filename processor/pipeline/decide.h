@@ -58,9 +58,28 @@ decide_view_begin(
 struct value
 decide_view(struct decider *decider, uint32_t slot);
 
+/* What keeps an account from where the rules want it. */
+#define DECIDE_HOLDS(HOLD)                                                     \
+	HOLD(min_stay)                                                         \
+	HOLD(cooldown)                                                         \
+	HOLD(override)                                                         \
+	HOLD(error) /* a rule failed: nobody knows where they want it */
+
+enum decide_hold {
+#define HOLD(name) DECIDE_HOLD_##name,
+	DECIDE_HOLDS(HOLD)
+#undef HOLD
+		DECIDE_HOLD_COUNT
+};
+
+const char *
+decide_hold_name(enum decide_hold hold);
+
 /* What the rules want of one segmentation now, without moving anything: after
  * decide_view_begin(). */
 struct decide_outlook {
+	enum decide_hold hold; /* DECIDE_HOLD_COUNT: nothing holds it */
+	int16_t ruled;	/* as target, where it would be without an override */
 	int16_t target; /* a segment, SEAT_NONE or TARGET_HOLD */
 	struct seat_step step;
 	int64_t until_ms; /* it may differ then */
@@ -86,5 +105,9 @@ uint64_t
 decider_take_suppressed(struct decider *decider);
 uint64_t *
 decider_rule_errors(struct decider *decider);
+/* Decisions that were held back since it was made, by segmentation and enum
+ * decide_hold; the caller may set them to 0. */
+uint64_t *
+decider_holds(struct decider *decider);
 
 #endif

@@ -18,6 +18,7 @@ struct decider {
 	uint64_t evaluated;
 	uint64_t suppressed;
 	uint64_t *rule_errors;
+	uint64_t *holds; /* by segmentation and enum decide_hold */
 };
 
 struct decide_out {
@@ -50,8 +51,14 @@ decide_eval(struct decider *d, const struct cel_prog *prog);
 void
 decide_load(void *ctx, uint32_t slot, int64_t now_ms, struct value *ret_value,
 	int64_t *ret_valid_until_ms);
+
+/* The zone of the renewal windows; NULL: nobody knows it. */
 const struct tz *
 decide_zone(struct decider *d, int64_t *ret_until);
+/* The slot `timezone`: the name of the account's zone, or an error. */
+void
+decide_load_zone(
+	struct decider *d, struct value *ret_value, int64_t *ret_until);
 
 /* Find the clauses that force a move, with what they read. */
 SG_MUSTCHECK enum sg_err

@@ -123,21 +123,18 @@ explain_renewal(struct explainer *ex, struct explain_clause *ret)
 }
 
 static void
-explain_hold(const struct segmentation_def *def, const struct seat *seat,
-	const struct decide_outlook *look, struct explain_segmentation *ret)
+explain_hold(const struct decide_outlook *look, const int64_t pin_until_ms,
+	struct explain_segmentation *ret)
 {
-	ret->is_held = look->target == TARGET_HOLD || look->step.is_suppressed;
+	ret->is_held = look->hold != DECIDE_HOLD_COUNT;
 	if (!ret->is_held)
 		return;
+	ret->held_by = decide_hold_name(look->hold);
 	ret->held_until_ms = look->step.wake_ms;
-	if (look->target == TARGET_HOLD) {
-		ret->held_by = "error";
+	if (look->hold == DECIDE_HOLD_error)
 		ret->held_until_ms = AT_NEVER;
-	} else if (seat->segment != SEAT_NONE && def->min_stay_ms > 0) {
-		ret->held_by = "min_stay";
-	} else {
-		ret->held_by = "cooldown";
-	}
+	else if (look->hold == DECIDE_HOLD_override)
+		ret->held_until_ms = pin_until_ms;
 }
 
 static void
@@ -174,13 +171,13 @@ explain_segmentation(
 		.name = def->name,
 		.segment = seat_name(def, seat->segment),
 		.since_ms = seat->since_ms,
-		.target = look.target == TARGET_HOLD
+		.target = look.ruled == TARGET_HOLD
 				  ? NULL
-				  : seat_name(def, look.target),
+				  : seat_name(def, look.ruled),
 		.next_ms = look.until_ms,
 	};
-	explain_hold(def, seat, &look, ret);
 	explain_override(ex, i, ret);
+	explain_hold(&look, ret->override_until_ms, ret);
 	if (clauses == NULL) {
 		ex->is_failed = true;
 		return;

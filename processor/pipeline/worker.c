@@ -257,6 +257,7 @@ move_counts(struct worker *w)
 {
 	struct fold_counts *counts = &w->box.counts;
 	uint64_t *errors = decider_rule_errors(w->box.decider);
+	uint64_t *holds = decider_holds(w->box.decider);
 
 	for (size_t i = 0; i < w->prog->ninputs; i++) {
 		metric_add(w->metrics.repeated[i], counts->repeats[i]);
@@ -268,8 +269,13 @@ move_counts(struct worker *w)
 	metric_add(w->metrics.decided_timers, counts->decided_timers);
 	memset(counts, 0, sizeof(*counts));
 	metric_add(w->metrics.rules, decider_take_evaluated(w->box.decider));
-	metric_add(
-		w->metrics.suppressed, decider_take_suppressed(w->box.decider));
+	for (size_t i = 0; i < w->prog->nsegmentations * DECIDE_HOLD_COUNT;
+		i++) {
+		if (holds[i] == 0)
+			continue;
+		metric_add(w->metrics.holds[i], holds[i]);
+		holds[i] = 0;
+	}
 	for (size_t i = 0; i < w->prog->nrules; i++) {
 		if (errors[i] == 0)
 			continue;

@@ -56,11 +56,11 @@ struct worker_metrics {
 	struct metric *lag[INPUTS_MAX];
 	struct metric **changes; /* by segmentation * ORIGIN_COUNT + origin */
 	struct metric **rule_errors; /* by rule */
+	struct metric **holds;	     /* by segmentation and enum decide_hold */
 	struct metric *deleted;
 	struct metric *decided_events;
 	struct metric *decided_timers;
 	struct metric *rules;
-	struct metric *suppressed;
 	struct metric *batch;
 	struct metric *commit;
 	struct metric *flush;

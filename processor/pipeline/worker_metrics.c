@@ -53,7 +53,9 @@ rule_series(struct worker *w)
 	m->changes = calloc(prog->nsegmentations * ORIGIN_COUNT + 1,
 		sizeof(struct metric *));
 	m->rule_errors = calloc(prog->nrules + 1, sizeof(struct metric *));
-	if (m->changes == NULL || m->rule_errors == NULL)
+	m->holds = calloc(prog->nsegmentations * DECIDE_HOLD_COUNT + 1,
+		sizeof(struct metric *));
+	if (m->changes == NULL || m->rule_errors == NULL || m->holds == NULL)
 		return SG_NOMEM;
 	for (size_t i = 0; i < prog->nsegmentations; i++) {
 		const struct program_segmentation *seg =
@@ -64,6 +66,10 @@ rule_series(struct worker *w)
 				series(w, METRIC_CHANGES, "segmentation",
 					prog->defs[i].name, "origin",
 					change_origin_name(o));
+		for (enum decide_hold h = 0; h < DECIDE_HOLD_COUNT; h++)
+			m->holds[i * DECIDE_HOLD_COUNT + h] = series(w,
+				METRIC_SUPPRESSED, "segmentation",
+				prog->defs[i].name, "by", decide_hold_name(h));
 		for (size_t k = 0; k < seg->nrules; k++)
 			m->rule_errors[seg->first_rule + k] =
 				series(w, METRIC_RULE_ERRORS, "rule",
@@ -87,7 +93,6 @@ worker_metrics_init(struct worker *w)
 	m->decided_timers =
 		series(w, METRIC_EVALUATIONS, "cause", "timer", NULL, NULL);
 	m->rules = series(w, METRIC_RULES, NULL, NULL, NULL, NULL);
-	m->suppressed = series(w, METRIC_SUPPRESSED, NULL, NULL, NULL, NULL);
 	m->batch = series(w, METRIC_BATCH_SECONDS, NULL, NULL, NULL, NULL);
 	m->commit = series(w, METRIC_COMMIT_SECONDS, NULL, NULL, NULL, NULL);
 	m->flush = series(w, METRIC_FLUSH_SECONDS, NULL, NULL, NULL, NULL);
@@ -117,4 +122,5 @@ worker_metrics_fini(struct worker *w)
 {
 	free(w->metrics.changes);
 	free(w->metrics.rule_errors);
+	free(w->metrics.holds);
 }

@@ -22,16 +22,22 @@ add_capped(int64_t at_ms, int64_t span_ms)
  * led to: of a tag, being out; of an exclusive one, the segment. A seat that
  * was never taken (since_ms 0, SEAT_NONE) is free.
  */
+static bool
+is_cooldown(const struct segmentation_def *def, const struct seat *seat)
+{
+	return seat->segment == SEAT_NONE ||
+	       (def->kind == SEGMENTATION_EXCLUSIVE &&
+		       def->cooldown_ms > def->min_stay_ms);
+}
+
 static int64_t
 seat_held_until(const struct segmentation_def *def, const struct seat *seat)
 {
-	int64_t hold_ms = def->min_stay_ms;
+	int64_t hold_ms =
+		is_cooldown(def, seat) ? def->cooldown_ms : def->min_stay_ms;
 
-	if (seat->segment == SEAT_NONE)
-		hold_ms = seat->since_ms == 0 ? 0 : def->cooldown_ms;
-	else if (def->kind == SEGMENTATION_EXCLUSIVE &&
-		 def->cooldown_ms > hold_ms)
-		hold_ms = def->cooldown_ms;
+	if (seat->segment == SEAT_NONE && seat->since_ms == 0)
+		hold_ms = 0;
 	return hold_ms == 0 ? INT64_MIN : add_capped(seat->since_ms, hold_ms);
 }
 
@@ -45,6 +51,12 @@ ruled_seat(const struct seat *seat)
 	return (struct seat){.segment = seat->segment,
 		.since_ms =
 			seat->ruled_ms != 0 ? seat->ruled_ms : seat->since_ms};
+}
+
+int16_t
+seat_ruled(const struct seat *seat)
+{
+	return ruled_seat(seat).segment;
 }
 
 struct seat_step
@@ -62,6 +74,7 @@ seat_step(const struct segmentation_def *def, const struct seat *seat,
 		held_until_ms = seat_held_until(def, &ruled);
 		if (now_ms < held_until_ms) {
 			step.is_suppressed = true;
+			step.is_cooldown = is_cooldown(def, &ruled);
 			step.wake_ms = held_until_ms;
 			step.to = ruled.segment;
 		}

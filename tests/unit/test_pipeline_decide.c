@@ -256,6 +256,95 @@ a_zone_nobody_knows_is_an_error_of_the_rules_that_ask(void **state)
 }
 
 static void
+what_is_held_back_is_counted_and_told(void **state)
+{
+	static const char yaml[] =
+		"inputs: {a: {topic: a, key: account, time: at, features: "
+		"{n: {last: n}}}}\n"
+		"segmentations:\n"
+		"  stay: {segments: [{name: high, when: a.n > 100}, {name: "
+		"low}], min_stay: 2d}\n"
+		"  cool: {enter: a.n > 100, cooldown: 2d}\n"
+		"  both: {segments: [{name: high, when: a.n > 100}, {name: "
+		"low}], min_stay: 1d, cooldown: 3d}\n"
+		"  pinned: {enter: a.n > 100}\n"
+		"  failing: {enter: 1 / a.n > 0}\n"
+		"  calm: {enter: a.n > 1000}\n";
+	static const struct {
+		const char *by; /* NULL: nothing */
+		const char *target;
+		int64_t until_ms; /* from the beginning; 0: not said */
+		enum decide_hold hold;
+	} want[] = {{"min_stay", "low", 48 * HOUR_MS, DECIDE_HOLD_min_stay},
+		{"cooldown", "in", 49 * HOUR_MS, DECIDE_HOLD_cooldown},
+		{"cooldown", "low", 72 * HOUR_MS, DECIDE_HOLD_cooldown},
+		{"override", "out", 9 * HOUR_MS, DECIDE_HOLD_override},
+		{"error", NULL, 0, DECIDE_HOLD_error},
+		{NULL, "out", 0, DECIDE_HOLD_COUNT}};
+	struct explanation explanation;
+	struct arena arena;
+	struct driven d;
+	struct made made;
+	char json[512];
+	uint64_t *holds;
+
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	must_make(yaml, &made);
+	drive_begin(made.program, &d);
+	holds = decider_holds(d.box.decider);
+	(void)snprintf(json, sizeof(json),
+		"{\"account_id\":\"7\",\"segmentation\":\"pinned\","
+		"\"segment\":\"in\",\"author\":\"ann\",\"at\":%lld,"
+		"\"expires_at\":%lld}",
+		(long long)START_MS, (long long)(START_MS + 9 * HOUR_MS));
+	event(&d, 0, "7", START_MS, 101, "x");
+	drive_fold(&d, 1, json);
+	event(&d, 0, "7", START_MS + HOUR_MS, 5, "x");
+	for (size_t i = 0; i < SG_COUNTOF(want) * DECIDE_HOLD_COUNT; i++)
+		holds[i] = 0;
+	/* Each wants to move now, but for the last. */
+	event(&d, 0, "7", START_MS + 2 * HOUR_MS, 0, "x");
+	for (size_t i = 0; i < SG_COUNTOF(want); i++) {
+		const struct explain_segmentation *seg;
+
+		(void)explained(&d, "7", START_MS + 2 * HOUR_MS, i, &arena,
+			&explanation);
+		seg = &explanation.segmentations[i];
+		for (size_t h = 0; h < DECIDE_HOLD_COUNT; h++) {
+			/* cool is out, and wants in no more. */
+			bool is_counted = h == want[i].hold && i != 1;
+
+			if (holds[i * DECIDE_HOLD_COUNT + h] != is_counted)
+				fail_msg("%s: %s is %d", seg->name,
+					decide_hold_name((enum decide_hold)h),
+					(int)holds[i * DECIDE_HOLD_COUNT + h]);
+		}
+		if (i == 1)
+			continue;
+		assert_int_equal(seg->is_held, want[i].by != NULL);
+		if (want[i].by != NULL)
+			assert_string_equal(seg->held_by, want[i].by);
+		if (want[i].target != NULL)
+			assert_string_equal(seg->target, want[i].target);
+		if (want[i].until_ms != 0)
+			assert_int_equal(seg->held_until_ms,
+				START_MS + want[i].until_ms);
+	}
+	/* It wants in again. */
+	event(&d, 0, "7", START_MS + 3 * HOUR_MS, 101, "x");
+	assert_int_equal(holds[DECIDE_HOLD_COUNT + DECIDE_HOLD_cooldown], 1);
+	(void)explained(
+		&d, "7", START_MS + 3 * HOUR_MS, 1, &arena, &explanation);
+	assert_string_equal(explanation.segmentations[1].held_by, "cooldown");
+	assert_int_equal(explanation.segmentations[1].held_until_ms,
+		START_MS + 49 * HOUR_MS);
+	drive_end(&d);
+	unmake_program(&made);
+	arena_fini(&arena);
+}
+
+static void
 assert_change(const struct change *change, const char *segmentation,
 	const char *from, const char *to, enum change_action action,
 	enum change_origin origin)
@@ -384,6 +473,7 @@ main(void)
 		cmocka_unit_test(a_timer_evaluates_the_rule_it_is_for),
 		cmocka_unit_test(
 			a_zone_nobody_knows_is_an_error_of_the_rules_that_ask),
+		cmocka_unit_test(what_is_held_back_is_counted_and_told),
 		cmocka_unit_test(what_the_rules_no_longer_have_is_left_once),
 		cmocka_unit_test(
 			change_ids_depend_on_account_and_version_alone),
