@@ -39,12 +39,12 @@ struct ingest_opts {
 struct ingest;
 
 /*
- * The rebalance callbacks. `groups` are partition numbers. In assigned() the
- * owner finds out (Redis, ingest_committed()) where each group starts and
- * calls ingest_start() for each; in revoked() it finishes and lets go.
- * `is_lost`: the groups are already somebody else's, nothing can be
- * committed. An error of assigned() is returned by ingest_poll(); nothing is
- * assigned then until the next rebalance.
+ * The rebalance callbacks. `groups` are partition numbers; none of them when
+ * this instance stands by. In assigned() the owner finds out (Redis,
+ * ingest_committed()) where each group starts and calls ingest_start() for
+ * each; in revoked() it finishes and lets go. `is_lost`: the groups are already
+ * somebody else's, nothing can be committed. An error of assigned() is returned
+ * by ingest_poll(); nothing is assigned then until the next rebalance.
  *
  * A rebalance takes all groups away and assigns anew, also those that stay.
  * assigned() holds up the consumer: ingest_poll() has to be called again

@@ -172,8 +172,6 @@ take_groups(struct ingest *in, size_t n, struct sg_fault *why)
 		grp->is_started = false;
 		grp->paused = 0;
 	}
-	if (n == 0)
-		return SG_OK;
 	in->is_assigning = true;
 	err = in->events.assigned(in->events.ctx, in->numbers, n, why);
 	in->is_assigning = false;

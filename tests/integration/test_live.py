@@ -464,3 +464,22 @@ def test_the_points_of_a_score_are_in_the_reasons(company, redis, segmentd):
         "score.health": "80", "score.health.pays": "30",
         "score.health.logs_in": "50"}
     daemon.stop()
+
+
+def test_an_instance_without_partitions_is_ready(company, segmentd):
+    """It stands by. A rollout that waits for it would wait for ever."""
+    daemons = [segmentd(dict(company.config, instance=name), name)
+               for name in ("one", "two", "three")]
+    for daemon in daemons:
+        daemon.start(is_waiting=False)
+
+    def groups(daemon):
+        return (daemon.get("/metrics")[0] == 200
+                and "event=assigned" in daemon.output()
+                and daemon.metric("segmentd_partition_groups"))
+
+    wait_until(lambda: sorted(map(groups, daemons)) == [0, 2, 2],
+               "one of them has none", 90)
+    for daemon in daemons:
+        wait_until(lambda: daemon.get("/readyz")[0] == 200,
+                   daemon.get("/readyz?verbose")[1], 30)
