@@ -3,7 +3,9 @@
 # Sources are found by wildcard: a new .c in a module, a new tests/unit/
 # test_*.c, tests/fuzz/fuzz_*.c or tests/bench/bench_*.c needs no line here.
 
-BUILD   ?= build
+# FAULTS=1: a build for tests, with kill points (segmentd/fault.h).
+FAULTS  ?=
+BUILD   ?= build$(if $(FAULTS),/faults)
 CC      ?= gcc
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -49,10 +51,11 @@ endif
 # --- flags ----------------------------------------------------------------
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Werror
-OPTIMISE ?= -O2 -g
+OPTIMISE ?= $(if $(FAULTS),-O0,-O2 -g)
 SANITIZE ?=
 CPPFLAGS += -D_GNU_SOURCE -DSEGMENTD_VERSION='"$(VERSION)"' -Iinclude \
 	$(subst -I,-isystem ,$(PKG_CFLAGS))
+CPPFLAGS += $(if $(FAULTS),-DSEGMENTD_FAULTS)
 CFLAGS   += -std=c11 $(WARN) $(OPTIMISE) $(SANITIZE) -fno-omit-frame-pointer
 LDFLAGS  += $(SANITIZE)
 LDLIBS   += $(PKG_LIBS) -lpthread -lm
@@ -75,7 +78,8 @@ C_FILES     = $(shell git ls-files -co --exclude-standard \
 	'*.c' '*.h' '*.def' 2>/dev/null)
 
 .PHONY: all demo test unit integration scenarios check lint format bench kafka \
-	install clean help packages sanitized fuzz conformance registry
+	install clean help packages sanitized fuzz conformance registry \
+	kill-pairs
 
 all: $(BIN) ## build build/segmentd
 
@@ -140,7 +144,13 @@ scenarios: $(BIN) ## behaviour told in tests/scenarios/*.yaml
 
 integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
 	$(Q)tests/kafka/fetch
+	$(Q)$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults all
 	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) -m pytest -q tests/integration
+
+kill-pairs: $(BIN) ## every pair of kill points (half an hour)
+	$(Q)tests/kafka/fetch
+	$(Q)SEGMENTD=$(abspath $(BIN)) KILL_PAIRS=all REQUIRE_KAFKA=1 \
+		$(PYTHON) -m pytest -q tests/integration/test_kill_points.py
 
 kafka: ## fetch the Kafka broker's jars from Maven Central
 	$(Q)tests/kafka/fetch
@@ -209,7 +219,7 @@ clean: ## remove what was built
 	rm -rf build build-*
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | \
 		awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 -include $(OBJS:.o=.d) $(MAIN:.o=.d) $(UNIT_BINS:=.d) $(FUZZ_BINS:=.d) \

@@ -19,6 +19,12 @@
 #include "segmentd/pipeline.h"
 
 /* VERB(name, what it does); one row a verb, in the order of --help. */
+#ifdef SEGMENTD_FAULTS
+#define CLI_TEST_VERBS(VERB) VERB(faults, "List the kill points of this build")
+#else
+#define CLI_TEST_VERBS(VERB)
+#endif
+
 #define CLI_VERBS(VERB)                                                        \
 	VERB(demo, "Play a simulated company, everything embedded")            \
 	VERB(run, "Run the daemon")                                            \
@@ -33,7 +39,8 @@
 	VERB(verify, "Compare Redis with a fresh fold of the inputs")          \
 	VERB(load, "Produce files to the input topics")                        \
 	VERB(register, "Register the schemas of what is published")            \
-	VERB(eval, "Evaluate one expression")
+	VERB(eval, "Evaluate one expression")                                  \
+	CLI_TEST_VERBS(VERB)
 
 #define VERB(name, help) int cli_##name(int argc, char **argv);
 CLI_VERBS(VERB)

@@ -18,6 +18,7 @@
 #include "flush.h"
 #include "position.h"
 #include "segmentd/clock.h"
+#include "segmentd/fault.h"
 #include "segmentd/log.h"
 #include "worker.h"
 
@@ -139,13 +140,13 @@ write_rejects(struct worker *w, struct sg_fault *why)
 }
 
 static void
-group_metadata(
-	const struct worker *w, const struct group *group, struct buf *out)
+group_metadata(const struct worker *w, const struct group *group,
+	int64_t clock_ms, struct buf *out)
 {
 	struct position_meta meta = {
 		.cno = group->cno_next,
 		.rules = group->rules,
-		.clock_ms = w->is_event_clock ? group->clock_ms : INT64_MIN,
+		.clock_ms = w->is_event_clock ? clock_ms : INT64_MIN,
 	};
 
 	memcpy(meta.lineage, group->lineage, sizeof(meta.lineage));
@@ -187,7 +188,7 @@ send_offsets(struct worker *w, struct sg_fault *why)
 		const struct group *group = w->groups[g];
 
 		buf_init(&texts[g], 4096);
-		group_metadata(w, group, &texts[g]);
+		group_metadata(w, group, group->clock_ms, &texts[g]);
 		for (size_t i = 0; i < w->prog->ninputs; i++)
 			offsets[n++] = (struct publish_offset){
 				.topic = w->prog->inputs[i].topic,
@@ -240,10 +241,48 @@ write_txn(struct worker *w, struct sg_fault *why)
 		err = write_images(w, why);
 	if (err == SG_OK)
 		err = write_rejects(w, why);
+	if (err == SG_OK && FAULT_DROPS(K1))
+		err = sg_fault_set(why, SG_TXN_ABORTABLE, "dropped at K1");
 	if (err == SG_OK)
 		err = repeat(w, send_offsets, why);
+	if (err == SG_OK && FAULT_DROPS(K2))
+		err = sg_fault_set(why, SG_TXN_UNKNOWN, "dropped at K2");
 	if (err == SG_OK)
 		err = repeat(w, end_txn, why);
+	if (err == SG_OK && FAULT_DROPS(K3))
+		err = sg_fault_set(why, SG_TXN_UNKNOWN, "dropped at K3");
+	return err;
+}
+
+static enum sg_err
+commit_position(struct worker *w, const struct group *group,
+	const int64_t *offsets, int64_t clock_ms, struct sg_fault *why)
+{
+	struct buf text;
+	enum sg_err err;
+
+	buf_init(&text, 4096);
+	group_metadata(w, group, clock_ms, &text);
+	err = ingest_commit(
+		w->ingest, group->number, offsets, buf_cstr(&text), why);
+	buf_fini(&text);
+	return err;
+}
+
+/* At least once: before anything is published there is a G. Without one, a
+ * take-over that finds changes would have to refuse. */
+static enum sg_err
+commit_starts(struct worker *w, struct sg_fault *why)
+{
+	enum sg_err err = SG_OK;
+
+	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++) {
+		const struct group *group = w->groups[g];
+
+		if (!group->is_in_kafka)
+			err = commit_position(
+				w, group, group->committed, INT64_MIN, why);
+	}
 	return err;
 }
 
@@ -257,16 +296,9 @@ commit_positions(struct worker *w, struct sg_fault *why)
 {
 	enum sg_err err = SG_OK;
 
-	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++) {
-		const struct group *group = w->groups[g];
-		struct buf text;
-
-		buf_init(&text, 4096);
-		group_metadata(w, group, &text);
-		err = ingest_commit(w->ingest, group->number, group->fold,
-			buf_cstr(&text), why);
-		buf_fini(&text);
-	}
+	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++)
+		err = commit_position(w, w->groups[g], w->groups[g]->fold,
+			w->groups[g]->clock_ms, why);
 	return err;
 }
 
@@ -277,19 +309,27 @@ write_plain(struct worker *w, struct sg_fault *why)
 
 	for (size_t g = 0; g < w->ngroups; g++)
 		w->groups[g]->cno_next = w->groups[g]->cno;
-	err = repeat(w, begin_txn, why);
+	err = repeat(w, commit_starts, why);
+	if (err == SG_OK)
+		err = repeat(w, begin_txn, why);
 	if (err == SG_OK)
 		err = write_changes(w, why);
 	if (err == SG_OK)
 		err = write_rejects(w, why);
+	if (err == SG_OK && FAULT_DROPS(K1))
+		err = sg_fault_set(why, SG_TXN_UNKNOWN, "dropped at K1");
 	if (err == SG_OK && w->box.changes.n > 0)
 		err = repeat(w, end_txn, why);
 	if (err == SG_OK)
 		err = write_images(w, why);
 	if (err == SG_OK)
 		err = repeat(w, end_txn, why);
+	if (err == SG_OK && FAULT_DROPS(K2))
+		err = sg_fault_set(why, SG_TXN_UNKNOWN, "dropped at K2");
 	if (err == SG_OK)
 		err = repeat(w, commit_positions, why);
+	if (err == SG_OK && FAULT_DROPS(K3))
+		err = sg_fault_set(why, SG_TXN_UNKNOWN, "dropped at K3");
 	return err;
 }
 
@@ -415,6 +455,8 @@ flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
 		if (n > 0)
 			metric_observe(w->metrics.flush,
 				(double)(clock_mono_us() - began_us) / 1e6);
+		if (err == SG_OK && is_more)
+			FAULT_POINT(R2);
 	}
 	return err;
 }
@@ -487,6 +529,7 @@ commit_if_due(struct worker *w, bool is_forced, struct sg_fault *why)
 	err = try_commit(w, why);
 	if (err == SG_OK) {
 		settle(w, began_us);
+		FAULT_POINT(K4);
 		return commit_flush(w, false, why);
 	}
 	if (sg_err_class(err) == SG_CLASS_FATAL)

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "position.h"
+#include "segmentd/fault.h"
 #include "segmentd/hash.h"
 
 #define BLOB_BYTES_MAX (64 << 20)
@@ -343,7 +344,7 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 	const struct program *prog = group->box->prog;
 	struct account *acct = group->accounts.dirty_head;
 	struct buf blob;
-	size_t n = 0;
+	size_t n = 0, n_gone = 0;
 
 	*ret_n = 0;
 	*ret_is_more = false;
@@ -361,12 +362,17 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 		struct account *next = acct->next;
 
 		account_write(group, acct, &blob);
+		n_gone += acct->is_gone;
 		acct->is_ripe = false;
 		accounts_mark_clean(&group->accounts, acct);
 		acct = next_ripe(next, before_mono_ms);
 		n++;
 	}
 	buf_fini(&blob);
+	if (n_gone > 0)
+		FAULT_POINT(D1);
+	if (n > 0)
+		FAULT_POINT(Z2);
 	group->is_w_moved = false;
 	*ret_n = n;
 	*ret_is_more = acct != NULL;

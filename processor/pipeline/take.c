@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "segmentd/clock.h"
+#include "segmentd/fault.h"
 #include "segmentd/log.h"
 #include "worker.h"
 
@@ -337,6 +338,7 @@ take_check_caught_up(struct worker *w, struct group *group)
 	SG_LOG(LOG_INFO, "caught_up", LOG_INT("worker", w->number),
 		LOG_INT("partition", group->number),
 		LOG_INT("touched", group->ntouched));
+	FAULT_POINT(T6);
 }
 
 /* An end moves the fold position over markers that are no records. */

@@ -19,6 +19,7 @@
 
 #include "position.h"
 #include "segmentd/clock.h"
+#include "segmentd/fault.h"
 #include "segmentd/log.h"
 #include "worker.h"
 
@@ -99,7 +100,9 @@ find_out(struct worker *w, struct group *group, struct arena *arena,
 {
 	enum sg_err err;
 
+	FAULT_POINT(T1);
 	err = store_group_takeover(group->store, arena, &f->store, why);
+	FAULT_POINT(T2);
 	if (err == SG_OK)
 		err = read_layouts(w, group, &f->store, why);
 	if (err == SG_OK)
@@ -110,6 +113,7 @@ find_out(struct worker *w, struct group *group, struct arena *arena,
 			BROKER_TIMEOUT_MS, f->low, f->high, why);
 	if (err != SG_OK)
 		return err;
+	FAULT_POINT(T3);
 	for (size_t i = 0; i < w->prog->ninputs; i++)
 		f->has_g = f->has_g || f->kafka.offset[i] != INGEST_OFFSET_NONE;
 	if (f->has_g &&
@@ -401,9 +405,11 @@ takeover_group(struct worker *w, struct group *group, struct sg_fault *why)
 		err = place(w, group, f, why);
 	if (err == SG_OK)
 		err = walk_current(w, group, f, why);
+	FAULT_POINT(T4);
 	if (err == SG_OK)
 		err = ingest_start(w->ingest, group->number, group->fold, why);
 	if (err == SG_OK) {
+		FAULT_POINT(T5);
 		metric_add(w->metrics.takeovers, 1);
 		log_distance(w, group);
 		group->is_catching_up = true;

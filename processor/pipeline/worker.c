@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "segmentd/clock.h"
+#include "segmentd/fault.h"
 #include "segmentd/log.h"
 
 #define FIRE_MAX 10000 /* timers of one round */
@@ -193,8 +194,10 @@ on_revoked(void *ctx, const int32_t *groups, size_t n, bool is_lost)
 
 	(void)groups;
 	(void)n;
+	FAULT_POINT(V1);
 	if (!is_lost && !w->is_doubtful && w->ngroups > 0)
 		finish(w);
+	FAULT_POINT(V2);
 	drop_groups(w);
 	health_set(w->engine->health, w->health, false, "no partitions");
 }
@@ -374,8 +377,12 @@ one_round(struct worker *w, struct sg_fault *why)
 		err = merge_batch(w, &batch, why);
 	else
 		err = take_batch(w, &batch, why);
+	if (batch.nrecords > 0)
+		FAULT_POINT(F1);
 	if (err == SG_OK && !w->is_event_clock)
 		err = decide_all(w, why);
+	if (w->box.changes.n > 0)
+		FAULT_POINT(Z1);
 	if (batch.nrecords > 0)
 		metric_observe(w->metrics.batch,
 			(double)(clock_mono_us() - began_us) / 1e6);

@@ -37,6 +37,7 @@
 
 #include "redis_store.h"
 #include "segmentd/clock.h"
+#include "segmentd/fault.h"
 
 static const struct redis_key_text *
 key_of(const struct redis_group *group)
@@ -256,6 +257,9 @@ redis_guard_exec(struct redis_group *group, const struct resp_stream *request,
 		return err;
 	if (is_commit)
 		group->is_in_doubt = true;
+	/* The answer is lost, what was sent is not. */
+	if (is_commit && FAULT_DROPS(R1))
+		redis_conn_close(&group->conn);
 	/* Behind the queued ones: EXEC, WATCH, HMGET. */
 	return read_exec(
 		group, request->ncommands - 3, was_in_doubt, ret_exec, why);

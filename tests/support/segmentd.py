@@ -25,7 +25,8 @@ class Segmentd:
     same object may be started again after it ended.
     """
 
-    def __init__(self, config, directory, env=None, arguments=()):
+    def __init__(self, config, directory, env=None, arguments=(),
+                 binary=BINARY):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = dict(config)
@@ -36,6 +37,7 @@ class Segmentd:
         self.log = self.directory / "segmentd.log"
         self.env = env or {}
         self.arguments = list(arguments)
+        self.binary = binary
         self.process = None
 
     def start(self, is_waiting=True, timeout=60.0, env=None):
@@ -44,7 +46,7 @@ class Segmentd:
         self.path.write_text(
             yaml.safe_dump(self.config, sort_keys=False), "utf-8")
         self.process = Process(
-            [BINARY, "run", "-c", self.path, *self.arguments], self.log,
+            [self.binary, "run", "-c", self.path, *self.arguments], self.log,
             env={**os.environ, **self.env, **(env or {})},
             cwd=self.directory)
         if is_waiting:
