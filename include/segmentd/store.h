@@ -53,13 +53,18 @@ enum store_layout {
 };
 
 struct store_opts {
-	/* redis://[user[:password]@]host[:port][/db], unix:///path[?db=N],
-	 * rediss://...[?ca=FILE] where hiredis has TLS (else SG_NO_LIBRARY).
-	 * What is special in a URL is written %XX. */
+	/* redis://[user[:password]@]host[:port][,host...][/db],
+	 * redis+sentinel://...host[:port][,host...]/master[/db],
+	 * unix:///path[?db=N]; rediss://...[?ca=FILE] and rediss+sentinel://
+	 * where hiredis has TLS (else SG_NO_LIBRARY). Of several hosts the one
+	 * that is a master is taken, or, on a cluster, any that answers. What
+	 * is special in a URL is written %XX. */
 	const char *url;
 	const char *user;     /* NULL: that of the URL, or none */
 	const char *password; /* NULL: that of the URL, or none; never logged */
-	const char *prefix;   /* "segd" */
+	const char *sentinel_user; /* NULL: none; same of the password */
+	const char *sentinel_password;
+	const char *prefix; /* "segd" */
 	enum store_layout layout;
 	int32_t connect_timeout_ms;
 	int32_t command_timeout_ms;

@@ -352,8 +352,8 @@ options_read(struct walk *walk, const struct doc_node *root,
 static void
 check_redis(struct walk *walk, const struct conf_options *opt)
 {
-	static const char *const schemes[] = {
-		"redis://", "rediss://", "unix://"};
+	static const char *const schemes[] = {"redis://", "rediss://",
+		"unix://", "redis+sentinel://", "rediss+sentinel://"};
 	bool is_known = false;
 
 	for (size_t i = 0; i < SG_COUNTOF(schemes); i++)
@@ -361,8 +361,8 @@ check_redis(struct walk *walk, const struct conf_options *opt)
 					       strlen(schemes[i])) == 0;
 	if (!is_known)
 		fault_at(walk, &opt->redis_url,
-			"redis://[user:password@]host:port/db, rediss:// or "
-			"unix:///path",
+			"redis://[user:password@]host:port/db, rediss://, "
+			"redis+sentinel://host:port/master or unix:///path",
 			"not the URL of a Redis");
 	if (opt->redis_prefix.len == 0 || opt->redis_prefix.len > 64 ||
 		strpbrk(opt->redis_prefix.s, "{} \t\n*?[]\\") != NULL)

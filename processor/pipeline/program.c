@@ -347,6 +347,9 @@ program_store_opts(const struct program *prog)
 		.url = opt->redis_url.s,
 		.user = text_or_null(&opt->redis_user),
 		.password = text_or_null(&opt->redis_password),
+		.sentinel_user = text_or_null(&opt->redis_sentinel_user),
+		.sentinel_password =
+			text_or_null(&opt->redis_sentinel_password),
 		.prefix = opt->redis_prefix.s,
 		.layout = (enum store_layout)opt->redis_layout,
 		.connect_timeout_ms = (int32_t)opt->redis_connect_timeout_ms,

@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "redis_node.h"
 #include "redis_tls.h"
 #include "resp.h"
 #include "segmentd/clock.h"
@@ -40,6 +41,15 @@ void
 redis_conn_init(struct redis_conn *conn, const struct redis_target *target)
 {
 	*conn = (struct redis_conn){.target = target};
+	(void)snprintf(conn->where, sizeof(conn->where), "%s", target->where);
+}
+
+void
+redis_conn_route(
+	struct redis_conn *conn, const char *key, struct redis_nodes *nodes)
+{
+	conn->key = key;
+	conn->nodes = nodes;
 }
 
 void
@@ -50,14 +60,13 @@ redis_conn_close(struct redis_conn *conn)
 	conn->ctx = NULL;
 	conn->out_len = 0;
 	conn->is_flushing = false;
+	conn->tag = 0;
 }
 
 void
 redis_conn_fini(struct redis_conn *conn)
 {
 	redis_conn_close(conn);
-	free(conn->moved_host);
-	conn->moved_host = NULL;
 }
 
 /* --- sending and waiting ------------------------------------------------- */
@@ -65,10 +74,11 @@ redis_conn_fini(struct redis_conn *conn)
 static enum sg_err
 down(struct redis_conn *conn, struct sg_fault *why, const char *text)
 {
-	enum sg_err err = sg_fault_set(
-		why, SG_STORE_DOWN, "%s: %s", conn->target->where, text);
+	enum sg_err err =
+		sg_fault_set(why, SG_STORE_DOWN, "%s: %s", conn->where, text);
 
 	redis_conn_close(conn);
+	redis_node_forget(conn);
 	return err;
 }
 
@@ -175,8 +185,8 @@ redis_conn_reply(
 	void *reply = NULL;
 
 	if (conn->ctx == NULL)
-		return sg_fault_set(why, SG_STORE_DOWN, "%s: not connected",
-			conn->target->where);
+		return sg_fault_set(
+			why, SG_STORE_DOWN, "%s: not connected", conn->where);
 	for (;;) {
 		enum sg_err err;
 
@@ -193,34 +203,6 @@ redis_conn_reply(
 }
 
 /* --- what the server says ------------------------------------------------- */
-
-/* MOVED 1234 host:port; an empty host is the one that answered. */
-static void
-follow(struct redis_conn *conn, const char *text)
-{
-	const char *host = strchr(text, ' ');
-	const char *colon = strrchr(text, ':');
-	char *end;
-	long port;
-
-	host = host == NULL ? NULL : strchr(host + 1, ' ');
-	if (host == NULL || colon == NULL || colon < ++host)
-		return;
-	port = strtol(colon + 1, &end, 10);
-	if (port <= 0 || port > 65535)
-		return;
-	conn->moved_port = (int)port;
-	if (colon > host) {
-		char *copy = strndup(host, (size_t)(colon - host));
-
-		if (copy == NULL)
-			return;
-		free(conn->moved_host);
-		conn->moved_host = copy;
-	} else if (conn->moved_host == NULL && conn->target->host != NULL) {
-		conn->moved_host = strdup(conn->target->host);
-	}
-}
 
 static bool
 says(const char *text, const char *word)
@@ -255,6 +237,16 @@ is_busy(const char *text)
 	return false;
 }
 
+/* Another server may do what this one refuses. */
+static bool
+is_elsewhere(const struct redis_conn *conn, const char *text)
+{
+	if (says(text, "LOADING"))
+		return conn->target->master != NULL || conn->target->nhosts > 1;
+	return says(text, "READONLY") || says(text, "MASTERDOWN") ||
+	       says(text, "CLUSTERDOWN") || says(text, "UNBLOCKED");
+}
+
 /* What to do about it. An error not known here stands for itself. */
 static const char *
 advice(const char *text)
@@ -273,7 +265,10 @@ advice(const char *text)
 		{"CROSSSLOT", "set redis.layout: partitioned"},
 		{"OOM", "give Redis more memory (maxmemory); nothing is lost "
 			"meanwhile"},
-		{"READONLY", "this is a replica; redis.url names the master"},
+		{"READONLY", "this is a replica; redis.url names the master, "
+			     "or its sentinels"},
+		{"ASK", "its slot is being moved to another node"},
+		{"TRYAGAIN", "its slot is being moved to another node"},
 		{"MISCONF", "Redis cannot save to its disk"},
 	};
 
@@ -292,12 +287,15 @@ redis_conn_error(
 
 	if (says(text, "WRONGTYPE"))
 		err = SG_OPERATOR;
-	(void)sg_fault_set(why, err, "%s: %.200s%s%s%s", conn->target->where,
-		text, hint != NULL ? " (" : "", hint != NULL ? hint : "",
+	(void)sg_fault_set(why, err, "%s: %.200s%s%s%s", conn->where, text,
+		hint != NULL ? " (" : "", hint != NULL ? hint : "",
 		hint != NULL ? ")" : "");
 	if (says(text, "MOVED")) {
-		follow(conn, text);
+		redis_node_follow(conn, text);
 		redis_conn_close(conn);
+	} else if (is_elsewhere(conn, text)) {
+		redis_conn_close(conn);
+		redis_node_forget(conn);
 	}
 	return err;
 }
@@ -309,8 +307,6 @@ static enum sg_err
 connect_socket(struct redis_conn *conn, struct sg_fault *why)
 {
 	const struct redis_target *target = conn->target;
-	const char *host = conn->moved_host ? conn->moved_host : target->host;
-	int port = conn->moved_host ? conn->moved_port : target->port;
 	struct timeval tv = {
 		.tv_sec = target->connect_timeout_ms / 1000,
 		.tv_usec = target->connect_timeout_ms % 1000 * 1000,
@@ -318,9 +314,10 @@ connect_socket(struct redis_conn *conn, struct sg_fault *why)
 	enum sg_err err;
 	int flags;
 
-	conn->ctx = target->path != NULL
-			    ? redisConnectUnixWithTimeout(target->path, tv)
-			    : redisConnectWithTimeout(host, port, tv);
+	conn->ctx =
+		target->path != NULL
+			? redisConnectUnixWithTimeout(target->path, tv)
+			: redisConnectWithTimeout(conn->host, conn->port, tv);
 	if (conn->ctx == NULL)
 		return sg_fault_set(why, SG_NOMEM, "no memory to connect");
 	if (conn->ctx->err != 0)
@@ -328,9 +325,9 @@ connect_socket(struct redis_conn *conn, struct sg_fault *why)
 	if (target->is_tls) {
 		if (redisSetTimeout(conn->ctx, tv) != REDIS_OK)
 			return down(conn, why, conn->ctx->errstr);
-		err = redis_tls_start(conn->ctx, target, host, why);
+		err = redis_tls_start(conn->ctx, target, conn->host, why);
 		if (err != SG_OK) {
-			redis_conn_close(conn);
+			redis_node_forget(conn);
 			return err;
 		}
 	}
@@ -355,9 +352,9 @@ login_refused(struct redis_conn *conn, const char *text, struct sg_fault *why)
 		return sg_fault_set(why, SG_BAD_OPTION,
 			"%s has no password, but redis.url or redis.password "
 			"gives one",
-			target->where);
+			conn->where);
 	return sg_fault_set(why, SG_BAD_OPTION,
-		"%s refuses the password of user %s (%.*s)", target->where,
+		"%s refuses the password of user %s (%.*s)", conn->where,
 		target->user != NULL ? target->user : "default",
 		(int)strcspn(text, " "), text);
 }
@@ -417,22 +414,54 @@ login(struct redis_conn *conn, struct sg_fault *why)
 	return err;
 }
 
-enum sg_err
-redis_conn_open(struct redis_conn *conn, struct sg_fault *why)
+/* The server at the other end, where the URL does not say which it is. */
+static void
+set_where(struct redis_conn *conn)
 {
-	enum sg_err err;
+	const struct redis_target *target = conn->target;
+	const struct redis_host *only = &target->hosts[0];
 
-	if (conn->ctx != NULL)
-		return SG_OK;
+	if (target->path != NULL ||
+		(target->master == NULL && target->nhosts == 1 &&
+			conn->port == only->port &&
+			strcmp(conn->host, only->name) == 0))
+		(void)snprintf(
+			conn->where, sizeof(conn->where), "%s", target->where);
+	else
+		(void)snprintf(conn->where, sizeof(conn->where),
+			"redis at %.120s:%d", conn->host, conn->port);
+}
+
+static enum sg_err
+open_once(struct redis_conn *conn, struct sg_fault *why)
+{
+	enum sg_err err = redis_node_pick(conn, why);
+
+	if (err != SG_OK)
+		return err;
+	set_where(conn);
 	err = connect_socket(conn, why);
 	if (err == SG_OK)
 		err = login(conn, why);
-	if (err != SG_OK) {
+	if (err == SG_OK)
+		err = redis_node_check(conn, why);
+	if (err != SG_OK)
 		redis_conn_close(conn);
-		/* The node a cluster named is not there: ask the one we know.
-		 */
-		free(conn->moved_host);
-		conn->moved_host = NULL;
+	return err;
+}
+
+enum sg_err
+redis_conn_open(struct redis_conn *conn, struct sg_fault *why)
+{
+	enum sg_err err = SG_STORE_BUSY;
+
+	if (conn->ctx != NULL)
+		return SG_OK;
+	for (int i = 0; i < REDIS_NODE_TRIES; i++) {
+		err = open_once(conn, why);
+		if ((err != SG_STORE_BUSY && err != SG_STORE_DOWN) ||
+			!redis_node_has_others(conn))
+			break;
 	}
 	return err;
 }

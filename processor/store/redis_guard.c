@@ -186,7 +186,7 @@ redis_guard_arm(struct redis_group *group, struct sg_fault *why)
 	if (!group->is_reigning)
 		return sg_fault_set(why, SG_STORE_LOST, "group %d is not ours",
 			(int)group->base.number);
-	if (group->is_armed)
+	if (group->is_armed && group->conn.ctx != NULL)
 		return SG_OK;
 	err = redis_conn_open(&group->conn, why);
 	if (err != SG_OK)
@@ -334,7 +334,7 @@ redis_group_check(struct store_group *base, struct sg_fault *why)
 {
 	struct redis_group *group = (struct redis_group *)base;
 	redisReply *reply = NULL;
-	bool was_armed = group->is_armed;
+	bool was_armed = group->is_armed && group->conn.ctx != NULL;
 	enum sg_err err = redis_guard_arm(group, why);
 
 	if (err != SG_OK || !was_armed)

@@ -20,6 +20,7 @@ ask_index(struct redis_store *store, const struct store_index *index,
 	const struct redis_key_text *key;
 	struct buf name;
 
+	redis_store_route(store, index->number);
 	redis_keys_init(&keys, store->prefix, store->layout, index->number);
 	key = &keys.key[is_set ? REDIS_KEY_SEGMENT
 			: index->kind == STORE_INDEX_RENEWALS
@@ -185,6 +186,7 @@ redis_store_erase(struct store *base, int32_t number, uint64_t *cursor,
 	struct redis_key_text ours;
 	struct redis_keys keys;
 	redisReply *reply = NULL;
+	uint64_t next = *cursor;
 	enum sg_err err;
 
 	redis_keys_init(&keys, store->prefix, store->layout, number);
@@ -192,12 +194,12 @@ redis_store_erase(struct store *base, int32_t number, uint64_t *cursor,
 	key = &keys.key[REDIS_KEY_STATE];
 	ours = *key;
 	ours.len -= strlen("state:");
-	err = redis_scan_page(store, &ours, *cursor, &reply, why);
+	err = redis_scan_page(store, number, &ours, &next, &reply, why);
 	if (err != SG_OK)
 		return err;
 	err = unlink_all(store, reply->element[1], ret_n, why);
 	if (err == SG_OK)
-		*cursor = strtoull(reply->element[0]->str, NULL, 10);
+		*cursor = next;
 	freeReplyObject(reply);
 	return err;
 }

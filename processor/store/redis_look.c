@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "redis_node.h"
 #include "redis_store.h"
 #include "segmentd/log.h"
 
@@ -25,6 +26,16 @@ store_of(struct store *base)
 	return (struct redis_store *)base;
 }
 
+void
+redis_store_route(struct redis_store *store, int32_t number)
+{
+	if (store->layout != STORE_PARTITIONED)
+		return;
+	redis_keys_init(&store->route, store->prefix, store->layout, number);
+	redis_conn_route(&store->conn, store->route.key[REDIS_KEY_META].at,
+		&store->nodes);
+}
+
 /* Begin the request: one command on the key of group `number`, with `id` at its
  * end. */
 static struct resp_stream *
@@ -34,6 +45,7 @@ ask_begin(struct redis_store *store, int32_t number, const char *command,
 	struct redis_keys keys;
 	const struct redis_key_text *key = &keys.key[key_number];
 
+	redis_store_route(store, number);
 	redis_keys_init(&keys, store->prefix, store->layout, number);
 	resp_reset(&store->request);
 	resp_begin(&store->request, RESP_LONE, command);
@@ -96,35 +108,14 @@ unexpected(struct sg_fault *why, enum sg_err err)
 /* --- is it fit for us? -----------------------------------------------------
  */
 
-/* The value of `name` in INFO's text, "" when it is not there. */
-static void
-info_field(const char *info, const char *name, char *text, size_t size)
-{
-	size_t len = strlen(name);
-	const char *at = info;
-
-	text[0] = '\0';
-	while (at != NULL) {
-		if (strncmp(at, name, len) == 0 && at[len] == ':') {
-			at += len + 1;
-			(void)snprintf(text, size, "%.*s",
-				(int)strcspn(at, "\r\n"), at);
-			return;
-		}
-		at = strchr(at, '\n');
-		if (at != NULL)
-			at++;
-	}
-}
-
 static enum sg_err
 check_server(struct redis_store *store, const char *info, struct sg_fault *why)
 {
 	char version[32], valkey[32], mode[32];
 
-	info_field(info, "redis_version", version, sizeof(version));
-	info_field(info, "valkey_version", valkey, sizeof(valkey));
-	info_field(info, "redis_mode", mode, sizeof(mode));
+	redis_info_field(info, "redis_version", version, sizeof(version));
+	redis_info_field(info, "valkey_version", valkey, sizeof(valkey));
+	redis_info_field(info, "redis_mode", mode, sizeof(mode));
 	if (valkey[0] == '\0' && strtol(version, NULL, 10) < 7)
 		return sg_fault_set(why, SG_BAD_OPTION,
 			"%s is version %s; segmentd needs Redis 7.0 or later, "
@@ -137,7 +128,7 @@ check_server(struct redis_store *store, const char *info, struct sg_fault *why)
 			store->target.where);
 	if (strcmp(mode, "sentinel") == 0)
 		return sg_fault_set(why, SG_BAD_OPTION,
-			"%s is a sentinel: redis.url names the Redis itself",
+			"%s is a sentinel: write redis+sentinel://HOST/NAME",
 			store->target.where);
 	return SG_OK;
 }
@@ -147,8 +138,8 @@ check_memory(struct redis_store *store, const char *info, struct sg_fault *why)
 {
 	char policy[32], max[32];
 
-	info_field(info, "maxmemory_policy", policy, sizeof(policy));
-	info_field(info, "maxmemory", max, sizeof(max));
+	redis_info_field(info, "maxmemory_policy", policy, sizeof(policy));
+	redis_info_field(info, "maxmemory", max, sizeof(max));
 	if (max[0] == '\0' || strcmp(max, "0") == 0 ||
 		strcmp(policy, "noeviction") == 0)
 		return SG_OK;

@@ -18,6 +18,9 @@ struct redis_store {
 	struct store base;
 	struct redis_target target;
 	struct redis_conn conn; /* for what needs no reign */
+	struct redis_keys
+		route; /* of the group `conn` is to find the node of */
+	struct redis_nodes nodes;
 	struct resp_stream request;
 	char prefix[STORE_PREFIX_MAX + 1];
 	enum store_layout layout;
@@ -156,6 +159,11 @@ redis_store_renewals(struct store *base, int32_t number, size_t max,
 	struct arena *arena, struct store_renewal **ret_renewals, size_t *ret_n,
 	struct sg_fault *why);
 
+/* On a cluster: the store's connection, when it is opened next, goes to the
+ * node of this group. */
+void
+redis_store_route(struct redis_store *store, int32_t number);
+
 /* --- redis_scan.c --------------------------------------------------------- */
 
 /* Send store->request (one command) and take its reply.
@@ -168,10 +176,13 @@ redis_store_scan(struct store *base, int32_t number, uint64_t *cursor,
 	struct arena *arena, struct store_found **ret_found, size_t *ret_n,
 	struct sg_fault *why);
 
-/* A page of the keys that begin with `key`: [cursor, [key, ...]]. */
+/* A page of the keys that begin with `key`, a key of group `number`: element 1
+ * of the reply is [key, ...]. *cursor goes on.
+ * Owner: the caller, freeReplyObject(). */
 SG_MUSTCHECK enum sg_err
-redis_scan_page(struct redis_store *store, const struct redis_key_text *key,
-	uint64_t cursor, redisReply **ret_reply, struct sg_fault *why);
+redis_scan_page(struct redis_store *store, int32_t number,
+	const struct redis_key_text *key, uint64_t *cursor,
+	redisReply **ret_reply, struct sg_fault *why);
 
 /* --- redis_index.c -------------------------------------------------------- */
 

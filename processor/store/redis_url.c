@@ -1,9 +1,12 @@
 /*
  * redis_url.c - where Redis is and how to log in, from a URL.
  *
- *      redis://  user : password @ host : port / db
+ *      redis://  user : password @ host : port , host : port / db
  *      rediss:// user : password @ host : port / db ? ca=FILE
+ *      redis+sentinel://  user : password @ host : port , ... / master / db
  *      unix://   user : password @ /path/of/socket ? db=N
+ *
+ * (rediss+sentinel:// is TLS to the sentinels and to Redis.)
  *
  * The text is cut at fixed marks from the outside in: scheme, query, user part
  * (up to the last '@'), then host and path. Each piece is decoded (%XX) after
@@ -17,6 +20,7 @@
 #include <string.h>
 
 #define DEFAULT_PORT 6379
+#define SENTINEL_PORT 26379
 
 /* A piece of the URL, not terminated. */
 struct piece {
@@ -133,7 +137,7 @@ read_query(
 		else
 			err = sg_fault_set(why, SG_BAD_OPTION,
 				"redis.url: after '?' only db=N is known, and "
-				"ca=FILE with rediss://");
+				"ca=FILE with TLS");
 		query = has_more ? rest : (struct piece){.at = "", .len = 0};
 	}
 	return err;
@@ -155,10 +159,12 @@ read_login(
 
 /* host, host:port, [v6], [v6]:port */
 static enum sg_err
-read_host(struct redis_target *target, struct piece host, struct sg_fault *why)
+read_host(struct redis_host *ret_host, int32_t default_port, struct piece host,
+	struct sg_fault *why)
 {
 	struct piece port = {.at = "", .len = 0};
 	bool has_port = false;
+	enum sg_err err;
 
 	if (host.len > 0 && host.at[0] == '[') {
 		struct piece rest;
@@ -176,37 +182,110 @@ read_host(struct redis_target *target, struct piece host, struct sg_fault *why)
 	} else {
 		has_port = cut(&host, ':', &port);
 	}
-	target->port = DEFAULT_PORT;
+	ret_host->port = default_port;
 	if (has_port) {
-		enum sg_err err =
-			number(port, "port", 65535, &target->port, why);
-
+		err = number(port, "port", 65535, &ret_host->port, why);
 		if (err != SG_OK)
 			return err;
-		if (target->port == 0)
+		if (ret_host->port == 0)
 			return sg_fault_set(why, SG_BAD_OPTION,
 				"redis.url: port 0 is not a port");
 	}
 	if (host.len == 0)
 		host = (struct piece){"localhost", strlen("localhost")};
-	return decode(host, &target->host, why);
+	err = decode(host, &ret_host->name, why);
+	if (err == SG_OK && strlen(ret_host->name) >= REDIS_HOST_MAX)
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis.url: a host is longer than any can be");
+	return err;
+}
+
+/* One or more, with commas between. */
+static enum sg_err
+read_hosts(struct redis_target *target, int32_t default_port,
+	struct piece hosts, struct sg_fault *why)
+{
+	bool has_more = true;
+	enum sg_err err = SG_OK;
+
+	while (err == SG_OK && has_more) {
+		struct piece rest = {.at = "", .len = 0};
+
+		if (target->nhosts == REDIS_HOSTS_MAX)
+			return sg_fault_set(why, SG_BAD_OPTION,
+				"redis.url: at most %d hosts", REDIS_HOSTS_MAX);
+		has_more = cut(&hosts, ',', &rest);
+		if (hosts.len == 0 && (has_more || target->nhosts > 0))
+			return sg_fault_set(why, SG_BAD_OPTION,
+				"redis.url: a comma without a host");
+		err = read_host(&target->hosts[target->nhosts++], default_port,
+			hosts, why);
+		hosts = rest;
+	}
+	return err;
+}
+
+/* "a:1,b:2", cut where there is no more room. */
+static void
+put_hosts(const struct redis_target *target, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < target->nhosts && used + 1 < size; i++) {
+		int n = snprintf(text + used, size - used, "%s%s:%d",
+			i > 0 ? "," : "", target->hosts[i].name,
+			(int)target->hosts[i].port);
+
+		used += n > 0 ? (size_t)n : 0;
+	}
 }
 
 static enum sg_err
 read_tcp(struct redis_target *target, struct piece rest, struct sg_fault *why)
 {
+	char hosts[80];
 	struct piece db;
 	enum sg_err err = SG_OK;
 
 	if (cut(&rest, '/', &db) && db.len > 0)
 		err = number(db, "the database", INT32_MAX, &target->db, why);
 	if (err == SG_OK)
-		err = read_host(target, rest, why);
+		err = read_hosts(target, DEFAULT_PORT, rest, why);
+	if (err != SG_OK)
+		return err;
+	put_hosts(target, hosts, sizeof(hosts));
+	(void)snprintf(target->where, sizeof(target->where), "redis at %s/%d",
+		hosts, (int)target->db);
+	return SG_OK;
+}
+
+static enum sg_err
+read_sentinel(
+	struct redis_target *target, struct piece rest, struct sg_fault *why)
+{
+	struct piece master = {.at = "", .len = 0}, db = {.at = "", .len = 0};
+	char hosts[64];
+	enum sg_err err = SG_OK;
+
+	(void)cut(&rest, '/', &master);
+	(void)cut(&master, '/', &db);
+	if (master.len == 0)
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis.url: redis+sentinel://host:port,.../NAME needs "
+			"the NAME by which the sentinels know the master");
+	if (db.len > 0)
+		err = number(db, "the database", INT32_MAX, &target->db, why);
 	if (err == SG_OK)
-		(void)snprintf(target->where, sizeof(target->where),
-			"redis at %s:%d/%d", target->host, (int)target->port,
-			(int)target->db);
-	return err;
+		err = decode(master, &target->master, why);
+	if (err == SG_OK)
+		err = read_hosts(target, SENTINEL_PORT, rest, why);
+	if (err != SG_OK)
+		return err;
+	put_hosts(target, hosts, sizeof(hosts));
+	(void)snprintf(target->where, sizeof(target->where),
+		"redis %.32s of sentinels %s", target->master, hosts);
+	return SG_OK;
 }
 
 static enum sg_err
@@ -236,13 +315,18 @@ read_url(struct redis_target *target, const char *url, struct sg_fault *why)
 {
 	struct piece rest, query = {.at = "", .len = 0}, login;
 	bool is_unix = starts(url, "unix://");
+	bool is_sentinel = starts(url, "redis+sentinel://") ||
+			   starts(url, "rediss+sentinel://");
 	const char *at;
 	enum sg_err err;
 
-	target->is_tls = starts(url, "rediss://");
-	if (!is_unix && !target->is_tls && !starts(url, "redis://"))
+	target->is_tls =
+		starts(url, "rediss://") || starts(url, "rediss+sentinel://");
+	if (!is_unix && !is_sentinel && !target->is_tls &&
+		!starts(url, "redis://"))
 		return sg_fault_set(why, SG_BAD_OPTION,
-			"redis.url begins with redis://, rediss:// or unix://");
+			"redis.url begins with redis://, rediss://, "
+			"redis+sentinel://, rediss+sentinel:// or unix://");
 	rest.at = strstr(url, "://") + 3;
 	rest.len = strlen(rest.at);
 	/* The last '@' ends the login: a bare one in a password is forgiven. So
@@ -260,6 +344,8 @@ read_url(struct redis_target *target, const char *url, struct sg_fault *why)
 		err = read_query(target, query, why);
 	if (err != SG_OK)
 		return err;
+	if (is_sentinel)
+		return read_sentinel(target, rest, why);
 	return is_unix ? read_unix(target, rest, why)
 		       : read_tcp(target, rest, why);
 }
@@ -276,6 +362,26 @@ replace(char **text, const char *by, struct sg_fault *why)
 		return sg_fault_set(why, SG_NOMEM, "no memory");
 	free(*text);
 	*text = copy;
+	return SG_OK;
+}
+
+static enum sg_err
+check_logins(const struct redis_target *target, struct sg_fault *why)
+{
+	bool has_login = target->sentinel_user != NULL ||
+			 target->sentinel_password != NULL;
+
+	if (target->user != NULL && target->password == NULL)
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis: user %s has no password", target->user);
+	if (target->sentinel_user != NULL && target->sentinel_password == NULL)
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis: sentinel_user %s has no sentinel_password",
+			target->sentinel_user);
+	if (has_login && target->master == NULL)
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis: sentinel_user and sentinel_password are for "
+			"redis+sentinel:// in redis.url");
 	return SG_OK;
 }
 
@@ -297,10 +403,12 @@ redis_target_init(struct redis_target *target, const struct store_opts *opts,
 		err = replace(&target->user, opts->user, why);
 	if (err == SG_OK)
 		err = replace(&target->password, opts->password, why);
-	if (err == SG_OK && target->user != NULL && target->password == NULL)
-		err = sg_fault_set(why, SG_BAD_OPTION,
-			"redis: user %s has no password", target->user);
-	return err;
+	if (err == SG_OK)
+		err = replace(&target->sentinel_user, opts->sentinel_user, why);
+	if (err == SG_OK)
+		err = replace(&target->sentinel_password,
+			opts->sentinel_password, why);
+	return err == SG_OK ? check_logins(target, why) : err;
 }
 
 /* Overwritten before it goes: a core file should not hold it. */
@@ -315,8 +423,12 @@ forget(char *secret)
 void
 redis_target_fini(struct redis_target *target)
 {
-	free(target->host);
+	for (size_t i = 0; i < target->nhosts; i++)
+		free(target->hosts[i].name);
 	free(target->path);
+	free(target->master);
+	free(target->sentinel_user);
+	forget(target->sentinel_password);
 	free(target->user);
 	forget(target->password);
 	free(target->ca);

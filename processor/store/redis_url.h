@@ -9,10 +9,24 @@
 
 #include "segmentd/store.h"
 
+#define REDIS_HOSTS_MAX 16
+#define REDIS_HOST_MAX 256 /* bytes of a name, with its NUL */
+
+struct redis_host {
+	char *name;
+	int32_t port;
+};
+
 /* Every text is owned. */
 struct redis_target {
-	char *host;
-	char *path; /* of a unix socket, else NULL */
+	/* Where to ask: Redis servers, or the sentinels of `master`. None when
+	 * there is a path. */
+	struct redis_host hosts[REDIS_HOSTS_MAX];
+	size_t nhosts;
+	char *path;   /* of a unix socket, else NULL */
+	char *master; /* the name by which sentinels know it, else NULL */
+	char *sentinel_user;
+	char *sentinel_password;
 	char *user; /* NULL: none */
 	char *password;
 	char *ca; /* NULL: the system's */

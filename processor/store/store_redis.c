@@ -44,6 +44,9 @@ redis_group_open(struct store *base, int32_t number,
 	group->store = store;
 	redis_keys_init(&group->keys, store->prefix, store->layout, number);
 	redis_conn_init(&group->conn, &store->target);
+	if (store->layout == STORE_PARTITIONED)
+		redis_conn_route(&group->conn,
+			group->keys.key[REDIS_KEY_META].at, &store->nodes);
 	resp_init(&group->request, STORE_COMMIT_MAX);
 	resp_init(&group->arming, STORE_COMMIT_MAX);
 	for (size_t i = 0; i < REDIS_STREAM_COUNT; i++)
@@ -93,6 +96,7 @@ store_open_redis(const struct store_opts *opts, struct store **ret_store,
 	store->base.ops = &redis_ops;
 	store->layout = opts->layout;
 	memcpy(store->prefix, opts->prefix, strlen(opts->prefix));
+	store->nodes.is_old = true;
 	resp_init(&store->request, STORE_COMMIT_MAX);
 	err = redis_target_init(&store->target, opts, why);
 	if (err == SG_OK && store->target.is_tls)
@@ -102,7 +106,13 @@ store_open_redis(const struct store_opts *opts, struct store **ret_store,
 		err = sg_fault_set(why, SG_BAD_OPTION,
 			"redis.layout: partitioned is for a cluster, which has "
 			"database 0 only");
+	if (err == SG_OK && opts->layout == STORE_PARTITIONED &&
+		store->target.master != NULL)
+		err = sg_fault_set(why, SG_BAD_OPTION,
+			"redis.layout: partitioned is for a cluster, which "
+			"needs no sentinels");
 	redis_conn_init(&store->conn, &store->target);
+	redis_store_route(store, 0);
 	if (err != SG_OK) {
 		redis_store_close(&store->base);
 		return err;

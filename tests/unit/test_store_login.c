@@ -75,8 +75,52 @@ a_url_says_where_and_who(void **state)
 		if (redis_target_init(&t, &opts, &why) != SG_OK)
 			fail_msg("row %zu: %s", i, why.text);
 		(void)snprintf(text, sizeof(text), "%s|%s|%d|%d|%s|%s|%s",
-			or_none(t.host), or_none(t.path), (int)t.port,
-			(int)t.db, or_none(t.user), or_none(t.password),
+			or_none(t.hosts[0].name), or_none(t.path),
+			(int)t.hosts[0].port, (int)t.db, or_none(t.user),
+			or_none(t.password), t.where);
+		assert_string_equal(text, rows[i].want);
+		redis_target_fini(&t);
+	}
+}
+
+static void
+a_url_names_several_hosts_or_sentinels(void **state)
+{
+	static const struct {
+		const char *url;
+		const char *want; /* hosts|master|db|password|sentinel|where */
+	} rows[] = {
+		{"redis://a,b:1,[::1]:2/3",
+			"a:6379 b:1 ::1:2 |-|3|-|-:-|redis at "
+			"a:6379,b:1,::1:2/3"},
+		{"redis+sentinel://a,b:1/main",
+			"a:26379 b:1 |main|0|-|-:-|redis main of sentinels "
+			"a:26379,b:1"},
+		{"redis+sentinel://u:p,q@a/main/4",
+			"a:26379 |main|4|p,q|-:-|redis main of sentinels "
+			"a:26379"},
+		{"rediss+sentinel://a/m?ca=f",
+			"a:26379 |m|0|-|-:-|redis m of sentinels a:26379"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		struct store_opts opts = base;
+		struct redis_target t;
+		struct sg_fault why = {0};
+		char text[512] = "";
+		size_t n = 0;
+
+		opts.url = rows[i].url;
+		if (redis_target_init(&t, &opts, &why) != SG_OK)
+			fail_msg("row %zu: %s", i, why.text);
+		for (size_t j = 0; j < t.nhosts; j++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+				"%s:%d ", t.hosts[j].name,
+				(int)t.hosts[j].port);
+		(void)snprintf(text + n, sizeof(text) - n, "|%s|%d|%s|%s:%s|%s",
+			or_none(t.master), (int)t.db, or_none(t.password),
+			or_none(t.sentinel_user), or_none(t.sentinel_password),
 			t.where);
 		assert_string_equal(text, rows[i].want);
 		redis_target_fini(&t);
@@ -111,6 +155,15 @@ a_bad_url_is_refused_without_quoting_it(void **state)
 		{"unix://run/r.sock", "three slashes"},
 		{"unix://", "three slashes"},
 		{"redis://u@h", "has no password"},
+		{"redis://:SECRET@a,", "comma"},
+		{"redis://:SECRET@,b", "comma"},
+		{"redis://:SECRET@a,b:x", "port"},
+		{"redis://:SECRET@1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+			"at most 16"},
+		{"redis+sentinel://:SECRET@a", "needs the NAME"},
+		{"redis+sentinel://:SECRET@a//0", "needs the NAME"},
+		{"redis+sentinel://:SECRET@a/m/x", "database"},
+		{"redis+sentinel://a/m?sentinel_password=SECRET", "only db=N"},
 	};
 
 	(void)state;
@@ -162,6 +215,40 @@ options_out_of_range_are_refused(void **state)
 		if (store_open_redis(&opts, &store, &why) != SG_BAD_OPTION)
 			fail_msg("row %zu", i);
 		assert_true(why.text[0] != '\0');
+	}
+}
+
+static void
+a_login_at_sentinels_needs_sentinels(void **state)
+{
+	static const struct {
+		const char *url, *user, *password;
+		const char *says; /* NULL: it is fine */
+	} rows[] = {
+		{"redis+sentinel://a/m", "u", "SECRET", NULL},
+		{"redis+sentinel://a/m", NULL, "SECRET", NULL},
+		{"redis+sentinel://a/m", "u", NULL, "no sentinel_password"},
+		{"redis://a", NULL, "SECRET", "for redis+sentinel://"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SG_COUNTOF(rows); i++) {
+		struct store_opts opts = base;
+		struct store *store = NULL;
+		struct sg_fault why = {0};
+		enum sg_err err;
+
+		opts.url = rows[i].url;
+		opts.sentinel_user = rows[i].user;
+		opts.sentinel_password = rows[i].password;
+		err = store_open_redis(&opts, &store, &why);
+		if (err != (rows[i].says == NULL ? SG_OK : SG_BAD_OPTION))
+			fail_msg("row %zu: %s", i, why.text);
+		if (err == SG_OK)
+			store_close(store);
+		else if (strstr(why.text, rows[i].says) == NULL ||
+			 strstr(why.text, "SECRET") != NULL)
+			fail_msg("row %zu: %s", i, why.text);
 	}
 }
 
@@ -426,6 +513,8 @@ main(void)
 #define ROW(f) cmocka_unit_test_setup_teardown(f, server_start, server_stop)
 	static const struct CMUnitTest alone[] = {
 		cmocka_unit_test(a_url_says_where_and_who),
+		cmocka_unit_test(a_url_names_several_hosts_or_sentinels),
+		cmocka_unit_test(a_login_at_sentinels_needs_sentinels),
 		cmocka_unit_test(a_bad_url_is_refused_without_quoting_it),
 		cmocka_unit_test(options_out_of_range_are_refused),
 		cmocka_unit_test(tls_is_there_or_its_absence_is_told),

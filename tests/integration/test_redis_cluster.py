@@ -1,0 +1,152 @@
+"""A real Redis Cluster: slots that move and a master that is lost."""
+
+import pytest
+from support.company import Company
+from support.process import wait_until
+from support.redis import Cluster, quiet
+
+N = 400
+
+
+@pytest.fixture(scope="module")
+def cluster_of_all(tmp_path_factory):
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def cluster(cluster_of_all):
+    """It, whole: as it was before the first test or mended after one."""
+    cluster_of_all.mend()
+    return cluster_of_all
+
+
+@pytest.fixture
+def company(kafka, cluster, tmp_path, unique):
+    made = Company(kafka, cluster, tmp_path / "schemas", unique)
+    made.config["redis"].update(
+        layout="partitioned", connect_timeout="1s", command_timeout="2s")
+    return made.create()
+
+
+def group_key(company, number, rest):
+    return f"{company.name}:{{{number}}}:{rest}"
+
+
+def members(cluster, company, segment):
+    """Of every group, from the node that has it; None while one is away."""
+    found = set()
+    for number in range(company.partitions):
+        key = group_key(company, number, f"seg:touch:{segment}")
+        node = cluster.owner(key)
+        part = node and quiet(lambda: node.client().smembers(key))
+        if part is None:
+            return None
+        found |= part
+    return found
+
+
+def send(company, arr, n=N):
+    company.send_accounts(*[company.account_record(f"a{i}", arr)
+                            for i in range(n)])
+
+
+def await_members(cluster, company, segment, n=N):
+    want = {f"a{i}".encode() for i in range(n)}
+    wait_until(lambda: members(cluster, company, segment) == want,
+               f"{n} are {segment}", 120.0)
+
+
+def check_changes(company, moves, n=N):
+    found = {}
+    for change in company.changes():
+        if change["segmentation"] == "touch":
+            found.setdefault(change["account_id"], []).append(
+                (change["account_version"], change["to"]))
+    assert len(found) == n
+    assert set(map(tuple, found.values())) == {
+        tuple(enumerate(moves, start=1))}
+
+
+def slot_keys(client, slot):
+    return client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100000)
+
+
+def test_slots_move_while_events_arrive(cluster, company, segmentd):
+    """Half of a group's keys here, half there: it waits, and loses nothing."""
+    daemon = segmentd(company.config)
+    daemon.start()
+    send(company, 30000.0)
+    await_members(cluster, company, "mid")
+    takeovers = daemon.metric("segmentd_takeovers_total")
+
+    record = group_key(company, 1, "p1:m")
+    slot = int(cluster.ask(record, "CLUSTER", "KEYSLOT", record))
+    source = cluster.owner(record)
+    target = next(n for n in cluster.masters() if n is not source)
+    ids = [cluster.id_of(source), cluster.id_of(target)]
+    target.client().execute_command(
+        "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0])
+    source.client().execute_command(
+        "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1])
+
+    def move(keys):
+        source.client().execute_command(
+            "MIGRATE", "127.0.0.1", target.port, "", 0, 60000, "KEYS", *keys)
+
+    try:
+        # The commit record goes first: the worst that could be mistaken.
+        keys = sorted(slot_keys(source.client(), slot))
+        assert record.encode() in keys and len(keys) > 20
+        keys.remove(record.encode())
+        move([record.encode(), *keys[:len(keys) // 2]])
+        send(company, 1.0)
+        daemon.process.wait_for_output("another node", 90.0)
+    finally:
+        move(slot_keys(source.client(), slot))
+        for node in (target, source, *cluster.masters()):
+            node.client().execute_command(
+                "CLUSTER", "SETSLOT", slot, "NODE", ids[1])
+    await_members(cluster, company, "low")
+    assert cluster.owner(record) is target
+    assert daemon.metric("segmentd_takeovers_total") == takeovers, (
+        "nothing was taken for a loss")
+    daemon.wait_ready()
+    daemon.stop()
+    check_changes(company, ["mid", "low"])
+
+
+def test_a_lost_master_is_replaced_and_rules_are_reviewed(
+        cluster, company, segmentd):
+    """The URL names the node that dies: the others were learned from it."""
+    record = group_key(company, 2, "p2:m")
+    lost = cluster.owner(record)
+    assert lost is not None
+    company.config["redis"]["url"] = lost.url
+    daemon = segmentd(company.config)
+    daemon.start()
+    send(company, 30000.0)
+    await_members(cluster, company, "mid")
+    lost.kill9()
+    send(company, 1.0)
+    await_members(cluster, company, "low")
+    assert cluster.owner(record) is not lost
+    daemon.wait_ready()
+    daemon.stop()
+    check_changes(company, ["mid", "low"])
+
+    # New rules: every account of every node is looked at.
+    lost.restart()
+    company.config["segmentations"]["touch"]["segments"][1]["when"] = (
+        "account.arr >= 1.0")
+    company.config["redis"]["url"] = "redis://" + ",".join(
+        f"127.0.0.1:{node.port}" for node in cluster.nodes)
+    daemon = segmentd(company.config, "again")
+    daemon.start()
+    await_members(cluster, company, "mid")
+    daemon.stop()
+    check_changes(company, ["mid", "low", "mid"])
