@@ -68,6 +68,12 @@ struct store_opts {
 	enum store_layout layout;
 	int32_t connect_timeout_ms;
 	int32_t command_timeout_ms;
+	/* After a commit: wait until so many replicas have it (0: do not), and
+	 * until it is in the append-only files (Redis 7.2), but no longer than
+	 * this. Where that is not reached the commit counts all the same. */
+	int32_t wait_replicas;
+	bool is_waiting_for_aof;
+	int32_t wait_timeout_ms;
 };
 
 struct store;
@@ -102,6 +108,10 @@ store_close(struct store *store);
  * SG_BAD_OPTION). What an ACL hides is not checked, and logged. */
 SG_MUSTCHECK enum sg_err
 store_ping(struct store *store, struct sg_fault *why);
+
+/* Commits so far that fewer replicas had in time than asked for. */
+uint64_t
+store_unreplicated(const struct store *store);
 
 /* --- taking over -------------------------------------------------------- */
 

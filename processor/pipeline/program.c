@@ -354,6 +354,9 @@ program_store_opts(const struct program *prog)
 		.layout = (enum store_layout)opt->redis_layout,
 		.connect_timeout_ms = (int32_t)opt->redis_connect_timeout_ms,
 		.command_timeout_ms = (int32_t)opt->redis_command_timeout_ms,
+		.wait_replicas = (int32_t)opt->redis_wait_replicas,
+		.is_waiting_for_aof = opt->redis_wait_aof,
+		.wait_timeout_ms = (int32_t)opt->redis_wait_timeout_ms,
 	};
 }
 

@@ -312,6 +312,9 @@ set_gauges(struct worker *w)
 	metric_set(w->metrics.cached, (double)n);
 	metric_set(w->metrics.cache_bytes, (double)bytes);
 	metric_set(w->metrics.dirty, (double)dirty);
+	metric_add(w->metrics.unreplicated,
+		store_unreplicated(w->store) - w->nunreplicated);
+	w->nunreplicated = store_unreplicated(w->store);
 }
 
 /* Once a second: is the store still what it was? */

@@ -71,6 +71,7 @@ struct worker_metrics {
 	struct metric *unknown;
 	struct metric *store_retries;
 	struct metric *takeovers;
+	struct metric *unreplicated;
 	struct metric *groups;
 	struct metric *cached;
 	struct metric *cache_bytes;
@@ -131,6 +132,7 @@ struct worker {
 	atomic_bool is_until_reached;
 	atomic_bool is_done; /* its thread is about to end */
 	int64_t last_gauges_ms;
+	uint64_t nunreplicated; /* that the metric has */
 	struct worker_metrics metrics;
 	struct group_event *events; /* of a batch, beside its records */
 	struct account **accounts;

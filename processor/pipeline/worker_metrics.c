@@ -107,6 +107,8 @@ worker_metrics_init(struct worker *w)
 	m->store_retries =
 		series(w, METRIC_STORE_RETRIES, NULL, NULL, NULL, NULL);
 	m->takeovers = series(w, METRIC_TAKEOVERS, NULL, NULL, NULL, NULL);
+	m->unreplicated =
+		series(w, METRIC_REDIS_UNREPLICATED, NULL, NULL, NULL, NULL);
 	m->groups = series(w, METRIC_GROUPS, "worker", n, NULL, NULL);
 	m->cached = series(w, METRIC_ACCOUNTS_CACHED, "worker", n, NULL, NULL);
 	m->cache_bytes = series(w, METRIC_CACHE_BYTES, "worker", n, NULL, NULL);

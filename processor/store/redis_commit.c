@@ -12,16 +12,25 @@
  *      HSET m cid k+1 codec 1 lin .. w .. out ..
  *      EXEC | WATCH m | HMGET m tok cid
  *
+ * Where it is asked for, WAIT or WAITAOF follows the acknowledged commit on the
+ * same connection; a plain command, it leaves the WATCH in force.
+ *
  * MSET and ZADD take everything of their kind in one command: Redis pays for a
  * command in a MULTI about as much as for storing 600 bytes.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "redis_node.h"
 #include "redis_store.h"
+#include "segmentd/clock.h"
+#include "segmentd/log.h"
 
 /* Repeats after somebody wrote m and put it back: nobody has a reason to. */
 #define TRIES 3
+
+/* A lack of replicas is counted each time and told so often. */
+#define SHOWN_EVERY_US ((int64_t)10 * 1000 * 1000)
 
 void
 redis_commit_reset(struct redis_group *group)
@@ -291,6 +300,80 @@ try_commit(struct redis_group *group, struct sg_fault *why)
 	return err;
 }
 
+/* --- waiting for replicas ---------------------------------------------------
+ */
+
+static void
+put_wait(const struct redis_store *store, struct resp_stream *request)
+{
+	resp_reset(request);
+	resp_begin(
+		request, RESP_LONE, store->wait.has_aof ? "WAITAOF" : "WAIT");
+	if (store->wait.has_aof)
+		resp_arg_text(request, "1");
+	resp_arg_uint(request, (uint64_t)store->wait.nreplicas);
+	resp_arg_uint(request, (uint64_t)store->wait.timeout_ms);
+}
+
+/* WAIT: how many replicas; WAITAOF: [whether here, how many replicas]. */
+static bool
+is_enough(const struct redis_store *store, const redisReply *reply)
+{
+	if (!store->wait.has_aof)
+		return reply->type == REDIS_REPLY_INTEGER &&
+		       reply->integer >= store->wait.nreplicas;
+	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+	       reply->element[0]->type == REDIS_REPLY_INTEGER &&
+	       reply->element[1]->type == REDIS_REPLY_INTEGER &&
+	       reply->element[0]->integer >= 1 &&
+	       reply->element[1]->integer >= store->wait.nreplicas;
+}
+
+static void
+note_unreplicated(struct redis_group *group, const char *reason)
+{
+	struct redis_store *store = group->store;
+	int64_t now_us = clock_mono_us();
+
+	store->base.nunreplicated++;
+	if (store->wait.shown_us != 0 &&
+		now_us - store->wait.shown_us < SHOWN_EVERY_US)
+		return;
+	store->wait.shown_us = now_us;
+	SG_LOG(LOG_WARN, "redis_unreplicated",
+		LOG_INT("partition", group->base.number),
+		LOG_INT("wait_replicas", store->wait.nreplicas),
+		LOG_INT("so_far", (int64_t)store->base.nunreplicated),
+		LOG_STR("why", reason));
+}
+
+/* The commit is acknowledged: what is not reached here is counted, and no
+ * reason to write it again. Only what cannot ever work is an error. */
+static enum sg_err
+wait_for_replicas(struct redis_group *group, struct sg_fault *why)
+{
+	struct redis_store *store = group->store;
+	redisReply *reply = NULL;
+	struct sg_fault fault = {.text = ""};
+	enum sg_err err;
+
+	if (store->wait.nreplicas == 0 && !store->wait.has_aof)
+		return SG_OK;
+	put_wait(store, &group->request);
+	err = redis_node_ask(&group->conn, &group->request, &reply, &fault);
+	if (err == SG_OK && reply->type == REDIS_REPLY_ERROR)
+		err = redis_conn_error(&group->conn, reply->str, &fault);
+	if (err == SG_OK && !is_enough(store, reply))
+		note_unreplicated(group, "not in time");
+	freeReplyObject(reply);
+	if (err == SG_OK)
+		return SG_OK;
+	if (sg_err_class(err) != SG_CLASS_RETRY)
+		return sg_fault_set(why, err, "%s", fault.text);
+	note_unreplicated(group, fault.text);
+	return SG_OK;
+}
+
 enum sg_err
 redis_group_commit(struct store_group *base, const struct store_texts *texts,
 	struct sg_fault *why)
@@ -310,5 +393,7 @@ redis_group_commit(struct store_group *base, const struct store_texts *texts,
 	}
 	if (group->is_applied && (err == SG_OK || err == SG_OPERATOR))
 		redis_commit_reset(group);
+	if (err == SG_OK)
+		err = wait_for_replicas(group, why);
 	return err;
 }

@@ -108,6 +108,16 @@ unexpected(struct sg_fault *why, enum sg_err err)
 /* --- is it fit for us? -----------------------------------------------------
  */
 
+static bool
+has_waitaof(const char *version)
+{
+	char *end;
+	long major = strtol(version, &end, 10);
+	long minor = *end == '.' ? strtol(end + 1, NULL, 10) : 0;
+
+	return major > 7 || (major == 7 && minor >= 2);
+}
+
 static enum sg_err
 check_server(struct redis_store *store, const char *info, struct sg_fault *why)
 {
@@ -122,6 +132,11 @@ check_server(struct redis_store *store, const char *info, struct sg_fault *why)
 			"or Valkey",
 			store->target.where,
 			version[0] != '\0' ? version : "unknown");
+	if (store->wait.has_aof && valkey[0] == '\0' && !has_waitaof(version))
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"%s is version %s; redis.wait_aof needs Redis 7.2 or "
+			"later",
+			store->target.where, version);
 	if (strcmp(mode, "cluster") == 0 && store->layout == STORE_PLAIN)
 		return sg_fault_set(why, SG_BAD_OPTION,
 			"%s is a cluster: set redis.layout: partitioned",

@@ -24,6 +24,13 @@ struct redis_store {
 	struct resp_stream request;
 	char prefix[STORE_PREFIX_MAX + 1];
 	enum store_layout layout;
+	/* What a commit waits for; `shown_us` is when a lack was logged. */
+	struct {
+		int32_t nreplicas;
+		bool has_aof;
+		int32_t timeout_ms;
+		int64_t shown_us;
+	} wait;
 };
 
 /* A stream for each family of keys: within one the order of what was added is

@@ -17,6 +17,12 @@ store_ping(struct store *store, struct sg_fault *why)
 	return store->ops->ping(store, why);
 }
 
+uint64_t
+store_unreplicated(const struct store *store)
+{
+	return store->nunreplicated;
+}
+
 enum sg_err
 store_group_open(struct store *store, int32_t number,
 	struct store_group **ret_group, struct sg_fault *why)

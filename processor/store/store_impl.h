@@ -108,6 +108,7 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
+	uint64_t nunreplicated;
 };
 
 struct store_group {

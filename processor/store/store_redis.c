@@ -97,8 +97,18 @@ store_open_redis(const struct store_opts *opts, struct store **ret_store,
 	store->layout = opts->layout;
 	memcpy(store->prefix, opts->prefix, strlen(opts->prefix));
 	store->nodes.is_old = true;
+	store->wait.nreplicas = opts->wait_replicas;
+	store->wait.has_aof = opts->is_waiting_for_aof;
+	store->wait.timeout_ms = opts->wait_timeout_ms;
 	resp_init(&store->request, STORE_COMMIT_MAX);
 	err = redis_target_init(&store->target, opts, why);
+	if (err == SG_OK &&
+		(opts->wait_replicas > 0 || opts->is_waiting_for_aof) &&
+		(opts->wait_timeout_ms <= 0 ||
+			opts->wait_timeout_ms >= opts->command_timeout_ms))
+		err = sg_fault_set(why, SG_BAD_OPTION,
+			"redis.wait_timeout must be shorter than "
+			"redis.command_timeout");
 	if (err == SG_OK && store->target.is_tls)
 		err = redis_tls_check(why);
 	if (err == SG_OK && opts->layout == STORE_PARTITIONED &&
