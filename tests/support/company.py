@@ -73,7 +73,8 @@ class Company:
             "topics": {"changes": f"{name}.changes",
                        "current": f"{name}.current",
                        "renewals": f"{name}.renewals",
-                       "rejects": f"{name}.rejects"},
+                       "rejects": f"{name}.rejects",
+                       "overrides": f"{name}.overrides"},
             "flush": {"age": "100ms"},
             "commit": {"interval": "200ms"},
             "inputs": {

@@ -297,7 +297,7 @@ open_impatient(struct world *world)
 	struct store_opts opts = {.url = world->proxy.url,
 		.prefix = "segd",
 		.connect_timeout_ms = 2000,
-		.command_timeout_ms = 30};
+		.command_timeout_ms = 250};
 
 	store_group_close(world->group);
 	store_close(world->store);
@@ -318,7 +318,7 @@ late_copy(struct world *world, enum late_order order, size_t n)
 	add(world, text);
 	cut_proxy_arm(&world->proxy, CUT_HOLD, n);
 	assert_int_equal(commit(world), SG_STORE_DOWN);
-	assert_non_null(strstr(world->why.text, "no answer within 30 ms"));
+	assert_non_null(strstr(world->why.text, "no answer within 250 ms"));
 	assert_true(cut_proxy_disarm(&world->proxy));
 	if (order == REPEAT_THEN_LATE)
 		commit_until_ok(world);
