@@ -16,6 +16,8 @@
 
 #include "consumer.h"
 
+#define REFRESH_WAIT_MS 2000
+
 enum sg_err
 consumer_error(rd_kafka_resp_err_t code, const char *what, const char *topic,
 	int32_t partition, struct sg_fault *why)
@@ -121,6 +123,26 @@ ingest_committed(struct ingest *in, int32_t group, int32_t timeout_ms,
 	return err;
 }
 
+/*
+ * Who leads the partitions of a topic? librdkafka asks for offsets whom its
+ * cache names, and when that one has gone or is no leader any more it does not
+ * ask anew for a topic that it neither reads nor writes: without this the
+ * answer would be the same for a quarter of an hour.
+ */
+static void
+refresh_leaders(struct ingest *in, const char *topic)
+{
+	const struct rd_kafka_metadata *md = NULL;
+	rd_kafka_topic_t *rkt = rd_kafka_topic_new(in->asker, topic, NULL);
+
+	if (rkt == NULL)
+		return;
+	if (rd_kafka_metadata(in->asker, 0, rkt, &md, REFRESH_WAIT_MS) ==
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_metadata_destroy(md);
+	rd_kafka_topic_destroy(rkt);
+}
+
 enum sg_err
 consumer_range(struct ingest *in, const char *topic, int32_t partition,
 	int32_t timeout_ms, int64_t *ret_low, int64_t *ret_high,
@@ -132,6 +154,7 @@ consumer_range(struct ingest *in, const char *topic, int32_t partition,
 		in->asker, topic, partition, ret_low, ret_high, timeout_ms);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return SG_OK;
+	refresh_leaders(in, topic); /* for the next try */
 	return consumer_error(
 		code, "first and last offset", topic, partition, why);
 }

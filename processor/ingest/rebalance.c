@@ -108,7 +108,8 @@ collect_groups(struct ingest *in, size_t *ret_n, struct sg_fault *why)
 				"partition %d was assigned without that of "
 				"%s: every member of group %s must read the "
 				"same topics, with the same number of "
-				"partitions",
+				"partitions. If some gained partitions: "
+				"docs/kafka.md",
 				(int)i, in->topics[__builtin_ctz(missing)],
 				in->group_id);
 		in->numbers[n++] = i;

@@ -148,6 +148,21 @@ recover(struct worker *w, struct sg_fault *why)
 	return err;
 }
 
+/* The same account may be in two partitions then, and its state in one. */
+static enum sg_err
+check_partition(const struct worker *w, int32_t number, struct sg_fault *why)
+{
+	int32_t n = w->engine->npartitions;
+
+	if (number < n)
+		return SG_OK;
+	return sg_fault_set(why, SG_BAD_CONFIG,
+		"partition %d was assigned, and at the start the inputs had "
+		"%d partitions: topics that gain partitions need a migration "
+		"(docs/kafka.md)",
+		(int)number, (int)n);
+}
+
 static enum sg_err
 on_assigned(void *ctx, const int32_t *groups, size_t n, struct sg_fault *why)
 {
@@ -159,6 +174,8 @@ on_assigned(void *ctx, const int32_t *groups, size_t n, struct sg_fault *why)
 	if (w->is_doubtful)
 		drop_producer(w);
 	w->is_doubtful = false;
+	for (size_t i = 0; i < n && err == SG_OK; i++)
+		err = check_partition(w, groups[i], why);
 	for (size_t i = 0; i < n && err == SG_OK; i++) {
 		err = add_group(w, groups[i], why);
 		if (err == SG_OK)

@@ -180,7 +180,8 @@ compare_counts(const struct check *check, struct sg_fault *why)
 	if (nbad > 0)
 		(void)sg_fault_set(why, SG_BAD_CONFIG,
 			"the output topics need %d partitions, as the inputs "
-			"have: %s",
+			"have: %s. Inputs that gained partitions need a "
+			"migration (docs/kafka.md)",
 			(int)check->npartitions, buf_cstr(&text));
 	buf_fini(&text);
 	return nbad > 0 ? SG_BAD_CONFIG : SG_OK;

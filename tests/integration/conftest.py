@@ -61,11 +61,16 @@ def kafka(tmp_path_factory):
         broker.stop()
 
 
-@pytest.fixture
-def own_kafka(tmp_path):
-    """A broker for one test alone, which may kill it."""
+@pytest.fixture(scope="session")
+def kafka_libs():
+    """What a test needs that starts brokers of its own."""
     _need(kafka_support.why_absent(),
           os.environ.get("REQUIRE_KAFKA") == "1", kafka_support.NOT_TESTED)
+
+
+@pytest.fixture
+def own_kafka(kafka_libs, tmp_path):
+    """A broker for one test alone, which may kill it."""
     broker = kafka_support.Broker(tmp_path / "kafka")
     broker.start()
     yield broker

@@ -32,9 +32,14 @@ def why_absent():
 
 
 class Broker:
-    """One broker, controller included, in `directory`."""
+    """One broker, controller included, in `directory`. `extra` are more lines
+    of its properties, `env` more of its environment."""
 
-    def __init__(self, directory):
+    replication = 1
+
+    def __init__(self, directory, extra=(), env=None):
+        self.extra = list(extra)
+        self.env = env or {}
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -48,18 +53,23 @@ class Broker:
 
     # --- life ---------------------------------------------------------------
 
-    def start(self, timeout=90.0):
+    def launch(self):
         self.process = Process(
             [ROOT / "tests/kafka/broker", self.directory, self.port,
              self.controller_port],
             self.directory / "broker.log",
-            env={**os.environ, "KAFKA_LIBS": str(LIBS)})
+            env={**os.environ, "KAFKA_LIBS": str(LIBS), **self.env,
+                 "KAFKA_EXTRA": "\n".join(self.extra)})
+
+    def start(self, timeout=90.0):
+        self.launch()
         self.process.wait_for_output("Kafka Server started", timeout)
         wait_until(self._answers, "the broker answers", timeout)
 
-    def _answers(self):
+    def _answers(self, nbrokers=1):
         try:
-            return len(self.admin.list_topics(timeout=2).brokers) == 1
+            brokers = self.admin.list_topics(timeout=2).brokers
+            return len(brokers) == nbrokers
         except Exception:  # the client raises its own and SystemError
             return False
 
@@ -91,7 +101,7 @@ class Broker:
     def create_topics(self, topics, config=None):
         """topics: {name: partitions}. Returns when they can be written."""
         futures = self.admin.create_topics(
-            [NewTopic(name, partitions, 1, config=config or {})
+            [NewTopic(name, partitions, self.replication, config=config or {})
              for name, partitions in topics.items()])
         for future in futures.values():
             future.result(30)
@@ -112,6 +122,18 @@ class Broker:
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         future = self.admin.describe_configs([resource])[resource]
         return {name: entry.value for name, entry in future.result(30).items()}
+
+    def expire(self, topic):
+        """Let retention take every record that is there."""
+        def alter(config):
+            resource = ConfigResource(
+                ConfigResource.Type.TOPIC, topic, set_config=config)
+            self.admin.alter_configs([resource])[resource].result(30)
+
+        alter({"retention.ms": "1"})
+        wait_until(lambda: self.begin_offsets(topic)
+                   == self.end_offsets(topic), "all has expired", 90)
+        alter({})
 
     # --- records ------------------------------------------------------------
 
@@ -145,12 +167,19 @@ class Broker:
         left = producer.flush(60)
         assert left == 0 and not failures, (left, failures[:3])
 
+    def begin_offsets(self, topic):
+        """{partition: offset of the first}."""
+        return self._offsets(topic, 0)
+
     def end_offsets(self, topic):
         """{partition: offset after the last}, uncommitted records included."""
+        return self._offsets(topic, 1)
+
+    def _offsets(self, topic, end):
         consumer = self._consumer("read_uncommitted")
         try:
             return {p: consumer.get_watermark_offsets(
-                        TopicPartition(topic, p), timeout=20)[1]
+                        TopicPartition(topic, p), timeout=20)[end]
                     for p in range(self.partitions(topic))}
         finally:
             consumer.close()
@@ -205,3 +234,65 @@ class Broker:
             "auto.offset.reset": "error",
             "check.crcs": True,
         })
+
+
+class Cluster(Broker):
+    """Three brokers, each a controller too: what one of them leads moves to
+    the others when it goes. Everything is kept three times."""
+
+    replication = 3
+
+    def __init__(self, directory, size=3):
+        super().__init__(directory)
+        self.nodes = [Broker(self.directory / str(n))
+                      for n in range(1, size + 1)]
+        voters = ",".join(f"{n}@127.0.0.1:{node.controller_port}"
+                          for n, node in enumerate(self.nodes, 1))
+        for n, node in enumerate(self.nodes, 1):
+            node.env = {"KAFKA_JVM": "-Xms64m -Xmx256m -XX:+UseSerialGC "
+                                     "-XX:TieredStopAtLevel=1"}
+            node.extra = [
+                f"node.id={n}",
+                f"controller.quorum.voters={voters}",
+                "default.replication.factor=3",
+                "min.insync.replicas=2",
+                "offsets.topic.replication.factor=3",
+                "transaction.state.log.replication.factor=3",
+                "transaction.state.log.min.isr=2",
+            ]
+
+    @property
+    def bootstrap(self):
+        return ",".join(node.bootstrap for node in self.nodes)
+
+    def start(self, timeout=180.0):
+        for node in self.nodes:
+            node.launch()
+        for node in self.nodes:
+            node.process.wait_for_output("Kafka Server started", timeout)
+        wait_until(lambda: self._answers(len(self.nodes)),
+                   "all brokers answer", timeout)
+
+    def restart_node(self, node, topic, timeout=180.0):
+        """Start one that was ended; returns when it follows again."""
+        node.launch()
+        node.process.wait_for_output("Kafka Server started", timeout)
+        wait_until(lambda: self.in_sync(topic) == len(self.nodes),
+                   "all replicas are in sync", timeout)
+
+    def in_sync(self, topic):
+        """Replicas that every partition of the topic has in sync."""
+        try:
+            meta = self.admin.list_topics(topic, timeout=5).topics[topic]
+            return min((len(p.isrs) for p in meta.partitions.values()),
+                       default=0)
+        except Exception:  # the client raises its own and SystemError
+            return 0
+
+    def stop(self):
+        self.kill9()
+
+    def kill9(self):
+        for node in self.nodes:
+            if node.process is not None:
+                node.process.kill9()

@@ -1,0 +1,155 @@
+"""What Kafka may hold or take away: codecs, sizes, retention, partitions."""
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import NewPartitions
+from support.company import ACCOUNT_SCHEMA_ID, Company
+from support.process import wait_until
+from support.segmentd import command
+from test_bad_input import framed, varint
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
+@pytest.fixture
+def company(kafka, redis, tmp_path, unique):
+    return Company(kafka, redis, tmp_path / "schemas", unique).create()
+
+
+def test_every_codec_is_read_and_written(company, redis, segmentd):
+    """Also with control records between: they take an offset each."""
+    daemon = segmentd(company.config)
+    client = redis.client()
+    for turn, codec in enumerate(CODECS):
+        company.config["kafka"]["compression.codec"] = codec
+        daemon.start()
+        producer = Producer({
+            "bootstrap.servers": company.kafka.bootstrap,
+            "compression.codec": codec, "partitioner": "murmur2_random",
+            "transactional.id": f"{company.name}-{codec}"})
+        producer.init_transactions(60)
+        # An aborted transaction, which is not to be seen, then a real one.
+        for arr, end in ((5e6, producer.abort_transaction),
+                         ((30000.0, 200000.0)[turn % 2],
+                          producer.commit_transaction)):
+            producer.begin_transaction()
+            for i in range(30):
+                producer.produce(f"{company.name}.account",
+                                 **company.account_record(f"a{i}", arr))
+            producer.flush(60)
+            end(60)
+        segment = ("mid", "high")[turn % 2]
+        wait_until(lambda: client.scard(
+            f"{company.name}:seg:touch:{segment}") == 30, codec, 60)
+        assert company.view(client, "a0")["account.arr"] in (
+            "30000", "200000")
+        daemon.stop()
+    versions = sorted(c["account_version"] for c in company.changes())
+    assert versions == sorted(list(range(1, len(CODECS) + 1)) * 30)
+
+
+def test_records_up_to_the_brokers_limit_and_beyond(
+        kafka, redis, segmentd, tmp_path, unique):
+    """50 MB of poison: read, set aside without its value, and gone on."""
+    company = Company(kafka, redis, tmp_path / "schemas", unique,
+                      partitions=1)
+    limit = 52_428_800
+    kafka.create_topics({f"{unique}.account": 1, f"{unique}.usage": 1},
+                        config={"max.message.bytes": str(limit + 1000)})
+    company.config["workers"] = 1
+    company.config["topics"]["overrides"] = ""
+    daemon = segmentd(company.config)
+    daemon.start()
+    # Arrays, or strings, of 2^62 items; a negative count; just bytes.
+    deep = framed(ACCOUNT_SCHEMA_ID, varint(1) + varint(1 << 60) + b"\2" * 1000)
+    minus = framed(ACCOUNT_SCHEMA_ID, varint(1) + varint(-(1 << 40)) + b"x")
+    huge = framed(4711, b"\x55" * 50_000_000)
+    kafka.produce(f"{unique}.account", [
+        {"key": b"deep", "value": deep}, {"key": b"minus", "value": minus},
+        {"key": b"huge", "value": huge, "headers": [("origin", b"test")]}],
+        **{"message.max.bytes": limit + 500,
+           "queue.buffering.max.kbytes": 200_000})
+    company.send_accounts(company.account_record("good", 30000.0))
+    client = redis.client()
+    wait_until(lambda: client.sismember(f"{unique}:seg:touch:mid", "good"),
+               "it has gone on", 90)
+    rejects = {key: (value, headers)
+               for key, value, headers in company.rejects()}
+    assert set(rejects) == {b"deep", b"minus", b"huge"}
+    assert rejects[b"deep"][0] == deep and rejects[b"minus"][0] == minus
+    value, headers = rejects[b"huge"]
+    assert value is None and headers["segmentd_cut"] == b"value"
+    assert headers["origin"] == b"test"
+    assert headers["segmentd_reason"] == b"too_large"
+    # Its bytes are where these say, as long as the input keeps them.
+    assert headers["segmentd_topic"] == f"{unique}.account".encode()
+    assert (headers["segmentd_partition"], headers["segmentd_offset"]) == (
+        b"0", b"2")
+    daemon.stop()
+
+
+def test_retention_that_took_what_is_needed_is_refused(
+        company, kafka, redis, segmentd):
+    daemon = segmentd(company.config)
+    daemon.start()
+    client = redis.client()
+    company.send_accounts(*[company.account_record(f"a{i}", 30000.0)
+                            for i in range(40)])
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:mid") == 40,
+               "all are in")
+    daemon.stop()
+    changes = len(company.changes())
+    topic = f"{company.name}.account"
+    # All of Redis is lost, and the input does not reach back any more.
+    client.flushall()
+    kafka.expire(topic)
+    done = command("run", "-c", daemon.path, timeout=90)
+    assert done.returncode == 69, done.stderr
+    said = done.stdout + done.stderr
+    for part in (topic, "offset 0 is needed", "begins at", "retention",
+                 "--accept-loss"):
+        assert part in said, said
+    assert not client.keys(f"{company.name}:acct:*")
+    # The explicit way out: segments are kept, what was deleted is not known.
+    daemon.arguments = ["--accept-loss"]
+    daemon.start()
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:mid") == 40,
+               "the segments are back", 60)
+    company.send_accounts(*[company.account_record(f"a{i}", 200000.0)
+                            for i in range(40)])
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:high") == 40,
+               "all moved", 60)
+    daemon.stop()
+    versions = {}
+    for change in company.changes():
+        account = change["account_id"]
+        assert change["account_version"] == versions.get(account, 0) + 1
+        versions[account] = change["account_version"]
+    assert len(company.changes()) >= changes + 40
+    # From here on there is nothing to accept.
+    daemon.arguments = []
+    daemon.start()
+    daemon.stop()
+
+
+def test_partitions_that_are_added_while_it_runs_are_refused(
+        company, kafka, redis, segmentd):
+    daemon = segmentd(company.config)
+    company.config["kafka"]["topic.metadata.refresh.interval.ms"] = "1000"
+    daemon.start()
+    company.send_accounts(*[company.account_record(f"a{i}", 30000.0)
+                            for i in range(40)])
+    client = redis.client()
+    wait_until(lambda: client.scard(f"{company.name}:seg:touch:mid") == 40,
+               "all are in")
+    topics = [f"{company.name}.account", f"{company.name}.usage"]
+    futures = kafka.admin.create_partitions(
+        [NewPartitions(topic, 6) for topic in topics])
+    for future in futures.values():
+        future.result(30)
+    assert daemon.process.wait(timeout=120) == 78, daemon.process.tail()
+    assert "docs/kafka.md" in daemon.process.tail(5)
+    done = command("run", "-c", daemon.path, timeout=90)
+    assert done.returncode == 78, done.stderr
+    assert f"{company.name}.changes has 4" in done.stderr
+    assert "need 6 partitions" in done.stderr
