@@ -88,6 +88,7 @@ decide_begin(struct decider *d, const struct account *acct, int64_t now_ms)
 	d->acct = acct;
 	d->now_ms = now_ms;
 	d->depth = 0;
+	d->is_short = false;
 	forget_memo(d);
 }
 
@@ -97,8 +98,10 @@ decide_frame_enter(struct decider *d)
 	if (d->depth == DEPTH_MAX)
 		return NULL;
 	if (d->frames[d->depth] == NULL &&
-		cel_frame_create(&d->frames[d->depth]) != SG_OK)
+		cel_frame_create(&d->frames[d->depth]) != SG_OK) {
+		d->is_short = true;
 		return NULL;
+	}
 	return d->frames[d->depth++];
 }
 
@@ -618,6 +621,8 @@ decide_account(struct decider *d, struct account *acct, int64_t now_ms,
 	}
 	if (err == SG_OK)
 		err = decide_formers(d, acct, &out);
+	if (err == SG_OK && d->is_short)
+		err = SG_NOMEM;
 	if (err != SG_OK)
 		return err;
 	if (prog->renewal < 0)

@@ -15,6 +15,8 @@ struct decider {
 	uint8_t *needs;	      /* by segmentation: evaluate in this decision */
 	const struct account *acct;
 	int64_t now_ms;
+	bool is_short; /* memory was, for a frame: nothing that was found counts
+			*/
 	uint64_t evaluated;
 	uint64_t suppressed;
 	uint64_t *rule_errors;

@@ -21,7 +21,10 @@ static const char made_up_features[] =
 	"{ever: {count: all}, c2h: {count: 2h}, c5h: {count: 5h}, c20h: "
 	"{count: 20h}, "
 	"c3d: {count: 3d}, sum: {sum: n, window: 4h}, max: {max: n, window: "
-	"3h}, users: {distinct: s, window: 3h}, last: {last: n}, seen: "
+	"3h}, min: {min: n, window: 2h}, mean: {mean: n, window: 5h}, zone: "
+	"{last: "
+	"s, where: 's.contains(\"/\")'}, users: {distinct: s, window: 3h}, "
+	"last: {last: n}, seen: "
 	"{latest: at}, first: {first: at}, silent: {days_since: true}, "
 	"streak: {streak: true}, rate: {rate: 5h}, trend: {trend: 2h}, "
 	"all: {collect: s, keep: [n, at], max: 3, remove_when: n == 3}}";
@@ -41,9 +44,11 @@ put_atom(struct random *rnd, int nsegments, struct buf *out)
 	static const char *const counts[] = {"a.c2h", "b.c2h", "a.c5h",
 		"b.c20h", "a.ever", "a.users", "a.c2h + b.c5h", "b.users"};
 	static const char *const compare[] = {">=", "<", "==", ">", "!="};
+	static const char *const getters[] = {"getHours", "getDayOfWeek",
+		"getDate", "getDayOfYear", "getMinutes", "getMonth"};
 	const char *in = pick(rnd, 2) == 0 ? "a" : "b";
 
-	switch (pick(rnd, nsegments > 0 ? 21 : 19)) {
+	switch (pick(rnd, nsegments > 0 ? 23 : 21)) {
 	case 0:
 	case 1:
 	case 2:
@@ -68,7 +73,8 @@ put_atom(struct random *rnd, int nsegments, struct buf *out)
 		buf_printf(out, "%s.last == %d", in, pick(rnd, 3));
 		break;
 	case 8:
-		buf_printf(out, "now.getHours() >= %d", pick(rnd, 24));
+		buf_printf(out, "now.%s() >= %d", getters[pick(rnd, 6)],
+			5 * pick(rnd, 5));
 		break;
 	case 9:
 		buf_printf(out, "now.getHours(\"Asia/Kolkata\") < %d",
@@ -110,6 +116,13 @@ put_atom(struct random *rnd, int nsegments, struct buf *out)
 			in, pick(rnd, 9), pick(rnd, 9));
 		break;
 	case 19:
+		buf_printf(out, "%s.min < %d", in, pick(rnd, 8));
+		break;
+	case 20:
+		buf_printf(out, "has(%s.mean) && %s.mean %s %d.0", in, in,
+			compare[pick(rnd, 5)], pick(rnd, 8));
+		break;
+	case 21:
 		buf_printf(out, "segment.s%d %s \"in\"", pick(rnd, nsegments),
 			pick(rnd, 2) == 0 ? "==" : "!=");
 		break;
@@ -179,11 +192,11 @@ static inline void
 put_config(struct random *rnd, struct buf *out)
 {
 	static const char *const zones[] = {
-		"UTC", "Asia/Kathmandu", "America/New_York"};
+		"UTC", "Asia/Kathmandu", "America/New_York", "a.zone"};
 	static const char *const names[] = {"a", "b"};
 
 	buf_printf(out, "timezone: %s\ntopics: {overrides: \"\"}\ninputs:\n",
-		zones[pick(rnd, 3)]);
+		zones[pick(rnd, 4)]);
 	for (size_t i = 0; i < SG_COUNTOF(names); i++)
 		buf_printf(out,
 			"  %s: {topic: %s, key: account, time: at, "
@@ -226,6 +239,8 @@ make_event(struct random *rnd, int64_t now_ms, char *json, size_t cap)
 		: pick(rnd, 4) == 0 ? "3"
 				    : "7",
 		pick(rnd, 60) == 0  ? "gone"
+		: pick(rnd, 9) == 0 ? "Asia/Kolkata"
+		: pick(rnd, 9) == 0 ? "America/St_Johns"
 		: pick(rnd, 2) == 0 ? "u1"
 		: pick(rnd, 2) == 0 ? "u2"
 		: pick(rnd, 2) == 0 ? "u3"
