@@ -430,26 +430,15 @@ flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
 	bool is_more = true;
 
 	while (is_more && err == SG_OK) {
+		struct store_retry retry = {0};
 		int64_t began_us = clock_mono_us();
-		int attempt = 0;
 		size_t n;
 
 		err = flush_group(group, before_ms, &n, &is_more, why);
-		while (err == SG_STORE_DOWN || err == SG_STORE_BUSY) {
-			metric_add(w->metrics.store_retries, 1);
-			health_set(w->engine->health, w->engine->health_redis,
-				false, why->text);
-			SG_LOG(LOG_WARN, "redis_retry",
-				LOG_INT("worker", w->number),
-				LOG_STR("err", sg_err_name(err)),
-				LOG_STR("why", why->text));
-			if (!worker_back_off(w, &attempt))
-				return err;
+		while (worker_store_again(w, err, &retry, why))
 			err = flush_retry(group, why);
-		}
-		if (err == SG_OK && attempt > 0)
-			health_set(w->engine->health, w->engine->health_redis,
-				true, "");
+		if (err == SG_OK)
+			worker_store_is_back(w, &retry);
 		if (err == SG_OK && n > 0)
 			group->flushed_mono_ms = clock_mono_us() / 1000;
 		if (n > 0)

@@ -124,28 +124,13 @@ account_fill(struct worker *w, struct group *group, struct account *acct,
 						   : group_touch(group, acct);
 }
 
-/* Repeat a call to the store while it is away. */
-static bool
-store_again(struct worker *w, enum sg_err err, int *attempt,
-	const struct sg_fault *why)
-{
-	if (err != SG_STORE_DOWN && err != SG_STORE_BUSY)
-		return false;
-	metric_add(w->metrics.store_retries, 1);
-	health_set(
-		w->engine->health, w->engine->health_redis, false, why->text);
-	SG_LOG(LOG_WARN, "redis_retry", LOG_INT("worker", w->number),
-		LOG_STR("err", sg_err_name(err)), LOG_STR("why", why->text));
-	return worker_back_off(w, attempt);
-}
-
 static enum sg_err
 load_some(struct worker *w, struct group *group, struct account **accounts,
 	size_t n, struct arena *arena, struct sg_fault *why)
 {
 	const char **ids = arena_array(arena, n, sizeof(*ids));
 	struct store_blob *blobs = arena_array(arena, n, sizeof(*blobs));
-	int attempt = 0;
+	struct store_retry retry = {0};
 	enum sg_err err;
 
 	if (ids == NULL || blobs == NULL)
@@ -154,12 +139,10 @@ load_some(struct worker *w, struct group *group, struct account **accounts,
 		ids[i] = accounts[i]->id;
 	do {
 		err = store_group_load(group->store, ids, n, arena, blobs, why);
-	} while (store_again(w, err, &attempt, why));
+	} while (worker_store_again(w, err, &retry, why));
 	if (err != SG_OK)
 		return err;
-	if (attempt > 0)
-		health_set(
-			w->engine->health, w->engine->health_redis, true, "");
+	worker_store_is_back(w, &retry);
 	metric_add(w->metrics.misses, n);
 	for (size_t i = 0; i < n && err == SG_OK; i++)
 		err = account_fill(w, group, accounts[i], &blobs[i], why);
@@ -214,7 +197,7 @@ take_due(struct worker *w, struct group *group, int64_t before_ms,
 	struct store_due *due = NULL;
 	struct arena arena;
 	size_t n = 0;
-	int attempt = 0;
+	struct store_retry retry = {0};
 	enum sg_err err;
 
 	if (before_ms <= group->due_loaded_ms)
@@ -223,7 +206,7 @@ take_due(struct worker *w, struct group *group, int64_t before_ms,
 	do {
 		err = store_group_due(group->store, before_ms, DUE_PAGE_MAX,
 			&arena, &due, &n, why);
-	} while (store_again(w, err, &attempt, why));
+	} while (worker_store_again(w, err, &retry, why));
 	for (size_t i = 0; i < n && err == SG_OK; i++)
 		err = arm_due(group, &due[i]);
 	if (err == SG_OK)

@@ -16,6 +16,7 @@
 #define CLOSE_TIMEOUT_MS 10000
 #define GAUGES_MS 1000
 #define BACK_OFF_MAX_MS 2000
+#define IN_PLACE_MS 5000
 
 bool
 worker_is_stopping(const struct worker *w)
@@ -44,6 +45,32 @@ worker_back_off(struct worker *w, int *attempt)
 	}
 	health_beat(w->engine->health, w->health, clock_mono_us());
 	return !worker_is_stopping(w);
+}
+
+bool
+worker_store_again(struct worker *w, enum sg_err err, struct store_retry *retry,
+	const struct sg_fault *why)
+{
+	int64_t now_us = clock_mono_us();
+
+	if (err != SG_STORE_DOWN && err != SG_STORE_BUSY)
+		return false;
+	if (retry->end_us == 0)
+		retry->end_us = now_us + INT64_C(1000) * IN_PLACE_MS;
+	metric_add(w->metrics.store_retries, 1);
+	health_set(
+		w->engine->health, w->engine->health_redis, false, why->text);
+	SG_LOG(LOG_WARN, "redis_retry", LOG_INT("worker", w->number),
+		LOG_STR("err", sg_err_name(err)), LOG_STR("why", why->text));
+	return now_us < retry->end_us && worker_back_off(w, &retry->attempt);
+}
+
+void
+worker_store_is_back(struct worker *w, const struct store_retry *retry)
+{
+	if (retry->attempt > 0)
+		health_set(
+			w->engine->health, w->engine->health_redis, true, "");
 }
 
 /* --- groups come and go ------------------------------------------------- */
@@ -108,27 +135,6 @@ drop_producer(struct worker *w)
 	w->pub = NULL;
 }
 
-/* Take a group over, as often as it needs while servers are away. */
-static enum sg_err
-takeover_patiently(struct worker *w, struct group *group, struct sg_fault *why)
-{
-	int attempt = 0;
-	enum sg_err err;
-
-	for (;;) {
-		err = takeover_group(w, group, why);
-		if (err == SG_OK || sg_err_class(err) != SG_CLASS_RETRY)
-			return err;
-		SG_LOG(LOG_WARN, "takeover_retry", LOG_INT("worker", w->number),
-			LOG_STR("err", sg_err_name(err)),
-			LOG_STR("why", why->text));
-		if (err == SG_TXN_UNKNOWN || err == SG_FENCED)
-			drop_producer(w);
-		if (!worker_back_off(w, &attempt))
-			return SG_INTERRUPTED;
-	}
-}
-
 /*
  * After a doubt. The consumer comes first: whoever is no member any more, or
  * has other groups by now, must not take tokens from their owner. Records that
@@ -141,10 +147,35 @@ recover(struct worker *w, struct sg_fault *why)
 	enum sg_err err;
 
 	err = ingest_poll(w->ingest, 0, &batch, why);
-	if (err == SG_OK)
-		err = takeover_all(w, why);
-	if (err == SG_OK)
-		w->is_doubtful = false;
+	/* Other groups may have come with it, and be taken over. */
+	if (err != SG_OK || !w->is_doubtful)
+		return err;
+	err = takeover_all(w, why);
+	if (err != SG_OK)
+		return err;
+	w->is_doubtful = false;
+	if (w->ngroups > 0)
+		health_set(w->engine->health, w->health, true, "");
+	return SG_OK;
+}
+
+/* A server is away. Kafka has to be polled all the same, or the groups go to
+ * somebody else, who can do no better: so they are taken as they are, in doubt,
+ * and recover() tries until it can. Until then what is read is dropped. */
+static enum sg_err
+take_in_doubt(struct worker *w, enum sg_err cause, struct sg_fault *why)
+{
+	int64_t none[INPUTS_MAX];
+	enum sg_err err = SG_OK;
+
+	SG_LOG(LOG_WARN, "takeover_retry", LOG_INT("worker", w->number),
+		LOG_STR("err", sg_err_name(cause)), LOG_STR("why", why->text));
+	health_set(w->engine->health, w->health, false, why->text);
+	w->is_doubtful = true;
+	for (size_t i = 0; i < INPUTS_MAX; i++)
+		none[i] = INGEST_OFFSET_NONE;
+	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++)
+		err = ingest_start(w->ingest, w->groups[g]->number, none, why);
 	return err;
 }
 
@@ -176,12 +207,15 @@ on_assigned(void *ctx, const int32_t *groups, size_t n, struct sg_fault *why)
 	w->is_doubtful = false;
 	for (size_t i = 0; i < n && err == SG_OK; i++)
 		err = check_partition(w, groups[i], why);
-	for (size_t i = 0; i < n && err == SG_OK; i++) {
+	for (size_t i = 0; i < n && err == SG_OK; i++)
 		err = add_group(w, groups[i], why);
-		if (err == SG_OK)
-			err = takeover_patiently(w, w->groups[i], why);
-	}
+	if (err != SG_OK)
+		return err;
+	for (size_t i = 0; i < n && err == SG_OK; i++)
+		err = takeover_group(w, w->groups[i], why);
 	w->last_commit_ms = clock_mono_us() / 1000;
+	if (err != SG_OK && sg_err_class(err) == SG_CLASS_RETRY)
+		return take_in_doubt(w, err, why);
 	if (err == SG_OK)
 		health_set(w->engine->health, w->health, true,
 			n == 0 ? "no partitions, standing by" : "");
@@ -389,7 +423,8 @@ one_round(struct worker *w, struct sg_fault *why)
 
 	hold_release(w);
 	err = ingest_poll(w->ingest, poll_timeout(w), &batch, why);
-	if (err != SG_OK)
+	/* In doubt: groups have come that could not be taken over yet. */
+	if (err != SG_OK || w->is_doubtful)
 		return err;
 	began_us = clock_mono_us();
 	arena_reset(&w->box.batch);

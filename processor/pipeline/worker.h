@@ -156,6 +156,22 @@ worker_is_stopping(const struct worker *worker);
 bool
 worker_back_off(struct worker *worker, int *attempt);
 
+/* A call to the store that is repeated; {0} at first. */
+struct store_retry {
+	int attempt;
+	int64_t end_us; /* of repeating it in place */
+};
+
+/* The store is away (`err`): pause, and call again? False for other errors,
+ * when it is time to stop, and when it lasts: nothing is polled from Kafka
+ * meanwhile, so the worker must fail and begin anew, which does. */
+bool
+worker_store_again(struct worker *worker, enum sg_err err,
+	struct store_retry *retry, const struct sg_fault *why);
+/* It has answered. */
+void
+worker_store_is_back(struct worker *worker, const struct store_retry *retry);
+
 /* --- worker_metrics.c --------------------------------------------------- */
 
 SG_MUSTCHECK enum sg_err
