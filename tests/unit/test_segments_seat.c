@@ -134,7 +134,7 @@ a_suppressed_move_is_made_at_the_instant_it_names(void **state)
 	(void)state;
 	for (int i = 0; i < 20000; i++) {
 		struct segmentation_def def;
-		struct seat seat;
+		struct seat seat = {.is_pinned = false};
 		struct seat_step step;
 		int64_t n[4];
 		int16_t target;
