@@ -79,7 +79,7 @@ C_FILES     = $(shell git ls-files -co --exclude-standard \
 
 .PHONY: all demo test unit integration scenarios check lint format bench kafka \
 	install clean help packages sanitized fuzz conformance registry \
-	kill-pairs
+	kill-pairs chaos
 
 all: $(BIN) ## build build/segmentd
 
@@ -151,6 +151,12 @@ kill-pairs: $(BIN) ## every pair of kill points (half an hour)
 	$(Q)tests/kafka/fetch
 	$(Q)SEGMENTD=$(abspath $(BIN)) KILL_PAIRS=all REQUIRE_KAFKA=1 \
 		$(PYTHON) -m pytest -q tests/integration/test_kill_points.py
+
+KILLS ?= 1000
+chaos: $(BIN) ## disturb everything KILLS times [SEED= SECONDS= INSTANCES=]
+	$(Q)tests/kafka/fetch
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/chaos/run \
+		"$(KILLS)" "$(SEED)" "$(SECONDS)" "$(INSTANCES)"
 
 kafka: ## fetch the Kafka broker's jars from Maven Central
 	$(Q)tests/kafka/fetch
