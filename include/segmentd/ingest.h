@@ -195,6 +195,12 @@ SG_MUSTCHECK enum sg_err
 ingest_open_onlooker(const struct ingest_opts *opts, struct ingest **ret_ingest,
 	struct sg_fault *why);
 
+/* How many members the consumer group has, as its coordinator sees it: a static
+ * one that has left counts until its session ends. */
+SG_MUSTCHECK enum sg_err
+ingest_members(struct ingest *ingest, int32_t timeout_ms, int32_t *ret_n,
+	struct sg_fault *why);
+
 /* The record is valid during the call; an error ends the reading. */
 typedef enum sg_err (*ingest_each)(
 	void *ctx, const struct record *rec, struct sg_fault *why);

@@ -94,6 +94,12 @@ void
 pipeline_note_reload(
 	struct pipeline_control *control, bool is_ok, const char *detail);
 
+/* For on_tick: have all partitions, all of them ours, come to where they were
+ * committed? As of a second ago; *ret_nbehind is how many records are left. */
+bool
+pipeline_is_current(
+	const struct pipeline_control *control, uint64_t *ret_nbehind);
+
 /*
  * Run until stopped: check topics, start workers and the listener, wait.
  * Returns when everything is committed, flushed and closed.
@@ -414,6 +420,34 @@ SG_MUSTCHECK enum sg_err
 pipeline_register(const struct program *program,
 	void (*each)(void *ctx, const char *subject, int32_t id, bool is_new),
 	void *ctx, struct sg_fault *why);
+
+/* --- rebuild ------------------------------------------------------------ */
+
+struct rebuild_opts {
+	bool is_loss_accepted;
+	const atomic_bool *stop;
+	/* Keys removed, or (with a total) records folded. */
+	void (*on_progress)(void *ctx, uint64_t done, uint64_t total);
+	void *ctx;
+};
+
+struct rebuild_summary {
+	uint64_t nkeys;	   /* removed */
+	uint64_t nrecords; /* folded again */
+};
+
+/*
+ * Remove everything of ours from Redis and build it anew from the inputs and
+ * from what was published. Nothing is published again; what has fallen due
+ * meanwhile is decided and published as at any start. Repeat it when it was
+ * interrupted.
+ *
+ * Errors: SG_OPERATOR, and Redis is as it was: a daemon of this group runs; the
+ * inputs do not reach back to their start; nothing was ever committed.
+ */
+SG_MUSTCHECK enum sg_err
+pipeline_rebuild(const struct program *program, const struct rebuild_opts *opts,
+	struct rebuild_summary *ret_summary, struct sg_fault *why);
 
 /* --- is Redis right? ---------------------------------------------------- */
 

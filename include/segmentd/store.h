@@ -331,6 +331,12 @@ store_index_scan(struct store *store, const struct store_index *index,
 	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
 	size_t *ret_n, struct sg_fault *why);
 
+/* Remove the commit record of a group: from then on everything of it counts as
+ * lost, whatever is still there. Nobody may reign. */
+SG_MUSTCHECK enum sg_err
+store_erase_record(
+	struct store *store, int32_t number, struct sg_fault *why);
+
 /*
  * Remove some of the keys under our prefix (of `number` under
  * STORE_PARTITIONED); *ret_n grows by how many. The cursor is as of

@@ -41,6 +41,25 @@ ingest_open_onlooker(const struct ingest_opts *opts, struct ingest **ret_ingest,
 	return consumer_open(opts, NULL, ret_ingest, why);
 }
 
+enum sg_err
+ingest_members(struct ingest *in, int32_t timeout_ms, int32_t *ret_n,
+	struct sg_fault *why)
+{
+	const struct rd_kafka_group_list *list = NULL;
+	rd_kafka_resp_err_t code = rd_kafka_list_groups(
+		in->asker, in->group_id, &list, timeout_ms);
+	int32_t n = 0;
+
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return sg_fault_set(why, SG_BROKER_DOWN, "group %s: %s",
+			in->group_id, rd_kafka_err2str(code));
+	for (int i = 0; i < list->group_cnt; i++)
+		n += list->groups[i].member_cnt;
+	rd_kafka_group_list_destroy(list);
+	*ret_n = n;
+	return SG_OK;
+}
+
 static void
 lane_clear(struct lane *lane)
 {

@@ -220,7 +220,23 @@ are_all_done(struct worker *const *workers, size_t n)
 struct pipeline_control {
 	struct engine *engine;
 	int health;
+	struct worker *const *workers;
+	size_t nworkers;
 };
+
+bool
+pipeline_is_current(const struct pipeline_control *control, uint64_t *ret_nbehind)
+{
+	uint64_t nbehind = 0;
+	int32_t ncurrent = 0;
+
+	for (size_t i = 0; i < control->nworkers; i++) {
+		nbehind += atomic_load(&control->workers[i]->nbehind);
+		ncurrent += atomic_load(&control->workers[i]->ncurrent);
+	}
+	*ret_nbehind = nbehind;
+	return ncurrent == control->engine->npartitions;
+}
 
 void
 pipeline_note_reload(
@@ -260,7 +276,8 @@ is_told_to_end(struct engine *engine, struct pipeline_control *control)
 static void
 wait_for_end(struct engine *engine, struct worker *const *workers, size_t n)
 {
-	struct pipeline_control control = {engine, engine->health_config};
+	struct pipeline_control control = {
+		engine, engine->health_config, workers, n};
 
 	while (!is_stopped(engine) && !atomic_load(&engine->is_stopping)) {
 		if (is_told_to_end(engine, &control))

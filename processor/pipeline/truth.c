@@ -245,8 +245,22 @@ tell_group(struct worker *w, const struct group *group)
 void
 truth_tick(struct worker *w, bool is_sound)
 {
-	for (size_t g = 0; g < w->ngroups; g++)
-		tell_group(w, w->groups[g]);
+	uint64_t nbehind = 0;
+	int32_t ncurrent = 0;
+
+	for (size_t g = 0; g < w->ngroups; g++) {
+		const struct group *group = w->groups[g];
+
+		tell_group(w, group);
+		ncurrent += !group->is_catching_up;
+		for (size_t i = 0; i < w->prog->ninputs; i++) {
+			if (group->fold[i] < group->committed[i])
+				nbehind += (uint64_t)(group->committed[i] -
+						      group->fold[i]);
+		}
+	}
+	atomic_store(&w->nbehind, nbehind);
+	atomic_store(&w->ncurrent, ncurrent);
 	metric_since(w->metrics.transaction_age, w->last_commit_ms * 1000);
 	if (is_sound && !w->is_event_clock && w->ngroups > 0)
 		ask(w);

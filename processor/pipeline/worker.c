@@ -113,6 +113,8 @@ static void
 drop_groups(struct worker *w)
 {
 	health_lease(w->engine->health, w->health, 0, 0);
+	atomic_store(&w->ncurrent, 0);
+	atomic_store(&w->nbehind, 0);
 	for (size_t g = 0; g < w->ngroups; g++) {
 		truth_end(w->groups[g]);
 		group_destroy(w->groups[g]);

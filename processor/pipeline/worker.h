@@ -133,6 +133,9 @@ struct worker {
 	atomic_bool is_done; /* its thread is about to end */
 	int64_t last_gauges_ms;
 	uint64_t nunreplicated; /* that the metric has */
+	/* For the thread that waits for the end. */
+	_Atomic uint64_t nbehind; /* records below G yet to be folded */
+	_Atomic int32_t ncurrent; /* groups that have come to G */
 	struct worker_metrics metrics;
 	struct group_event *events; /* of a batch, beside its records */
 	struct account **accounts;

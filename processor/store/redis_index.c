@@ -21,6 +21,7 @@ ask_index(struct redis_store *store, const struct store_index *index,
 	struct buf name;
 
 	redis_store_route(store, index->number);
+	redis_store_route(store, index->number);
 	redis_keys_init(&keys, store->prefix, store->layout, index->number);
 	key = &keys.key[is_set ? REDIS_KEY_SEGMENT
 			: index->kind == STORE_INDEX_RENEWALS
@@ -178,6 +179,28 @@ unlink_all(struct redis_store *store, const redisReply *keys, uint64_t *ret_n,
 }
 
 enum sg_err
+redis_store_erase_record(
+	struct store *base, int32_t number, struct sg_fault *why)
+{
+	struct redis_store *store = (struct redis_store *)base;
+	const struct redis_key_text *key;
+	struct redis_keys keys;
+	redisReply *reply = NULL;
+	enum sg_err err;
+
+	redis_store_route(store, number);
+	redis_keys_init(&keys, store->prefix, store->layout, number);
+	key = &keys.key[REDIS_KEY_META];
+	resp_reset(&store->request);
+	resp_begin(&store->request, RESP_LONE, "UNLINK");
+	resp_arg(&store->request, key->at, key->len);
+	err = redis_ask(store, &reply, why);
+	if (err == SG_OK)
+		freeReplyObject(reply);
+	return err;
+}
+
+enum sg_err
 redis_store_erase(struct store *base, int32_t number, uint64_t *cursor,
 	uint64_t *ret_n, struct sg_fault *why)
 {
@@ -189,6 +212,7 @@ redis_store_erase(struct store *base, int32_t number, uint64_t *cursor,
 	uint64_t next = *cursor;
 	enum sg_err err;
 
+	redis_store_route(store, number);
 	redis_keys_init(&keys, store->prefix, store->layout, number);
 	/* What all keys begin with: those of a state without "state:". */
 	key = &keys.key[REDIS_KEY_STATE];

@@ -202,6 +202,9 @@ redis_store_index_scan(struct store *base, const struct store_index *index,
 	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
 	size_t *ret_n, struct sg_fault *why);
 SG_MUSTCHECK enum sg_err
+redis_store_erase_record(
+	struct store *base, int32_t number, struct sg_fault *why);
+SG_MUSTCHECK enum sg_err
 redis_store_erase(struct store *base, int32_t number, uint64_t *cursor,
 	uint64_t *ret_n, struct sg_fault *why);
 

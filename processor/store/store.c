@@ -265,6 +265,12 @@ store_index_scan(struct store *store, const struct store_index *index,
 }
 
 enum sg_err
+store_erase_record(struct store *store, int32_t number, struct sg_fault *why)
+{
+	return store->ops->erase_record(store, number, why);
+}
+
+enum sg_err
 store_erase(struct store *store, int32_t number, uint64_t *cursor,
 	uint64_t *ret_n, struct sg_fault *why)
 {

@@ -99,6 +99,8 @@ struct store_ops {
 		const struct store_index *index, uint64_t *cursor,
 		struct arena *arena, const char ***ret_accounts, size_t *ret_n,
 		struct sg_fault *why);
+	enum sg_err (*erase_record)(
+		struct store *store, int32_t number, struct sg_fault *why);
 	enum sg_err (*erase)(struct store *store, int32_t number,
 		uint64_t *cursor, uint64_t *ret_n, struct sg_fault *why);
 	enum sg_err (*renewals)(struct store *store, int32_t number, size_t max,

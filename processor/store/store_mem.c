@@ -606,6 +606,18 @@ mem_index_scan(struct store *base, const struct store_index *index,
 }
 
 static enum sg_err
+mem_erase_record(struct store *base, int32_t number, struct sg_fault *why)
+{
+	struct mem_meta *meta = mem_data_meta(&store_of(base)->data, number);
+	enum sg_err err = fail_if_asked(store_of(base), why);
+
+	if (err == SG_OK && meta != NULL)
+		mem_map_del(&store_of(base)->data.groups, (const char *)&number,
+			sizeof(number));
+	return err;
+}
+
+static enum sg_err
 mem_erase(struct store *base, int32_t number, uint64_t *cursor, uint64_t *ret_n,
 	struct sg_fault *why)
 {
@@ -640,6 +652,7 @@ static const struct store_ops mem_ops = {
 	.member_count = mem_member_count,
 	.index_find = mem_index_find,
 	.index_scan = mem_index_scan,
+	.erase_record = mem_erase_record,
 	.erase = mem_erase,
 	.renewals = mem_renewals,
 };

@@ -77,6 +77,7 @@ static const struct store_ops redis_ops = {
 	.member_count = redis_store_member_count,
 	.index_find = redis_store_index_find,
 	.index_scan = redis_store_index_scan,
+	.erase_record = redis_store_erase_record,
 	.erase = redis_store_erase,
 	.renewals = redis_store_renewals,
 };

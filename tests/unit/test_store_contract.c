@@ -712,6 +712,13 @@ erasing_leaves_nothing_of_ours(void **state)
 	commit(world, "w");
 	if (world->server != NULL)
 		(void)REDIS_ASK(world->server, "SET", "other:key", "1");
+	assert_int_equal(
+		store_erase_record(world->store, 3, &world->why), SG_OK);
+	assert_int_equal(store_peek(world->store, 3, "a", &world->arena, &blob,
+				 &meta, &world->why),
+		SG_OK);
+	assert_non_null(blob.bytes);
+	assert_false(meta.is_present);
 	do {
 		assert_int_equal(
 			store_erase(world->store, 3, &cursor, &n, &world->why),
