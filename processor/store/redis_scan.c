@@ -201,8 +201,12 @@ fetch_states(struct redis_store *store, const redisReply *keys,
 		n++;
 	}
 	freeReplyObject(reply);
+	if (err != SG_OK)
+		return sg_fault_set(why, err, "reading states: %s",
+			err == SG_INTERNAL ? "an answer of an unexpected type"
+					   : sg_err_text(err));
 	*ret_n = n;
-	return err;
+	return SG_OK;
 }
 
 enum sg_err
@@ -225,7 +229,7 @@ redis_store_scan(struct store *base, int32_t number, uint64_t *cursor,
 		return err;
 	found = arena_array(
 		arena, reply->element[1]->elements + 1, sizeof(*found));
-	err = found == NULL ? SG_NOMEM
+	err = found == NULL ? sg_fault_set(why, SG_NOMEM, "no memory to scan")
 			    : fetch_states(store, reply->element[1], key->len,
 				      arena, found, ret_n, why);
 	if (err == SG_OK) {
