@@ -31,7 +31,8 @@ LIBS := rdkafka:2.0.2:librdkafka-dev avro-c:1.11:libavro-dev \
 PKGS := $(foreach l,$(LIBS),$(firstword $(subst :, ,$(l))))
 
 # These do without libraries, or install them first.
-ifneq ($(filter-out help clean packages format demo test check kafka registry,\
+ifneq ($(filter-out help clean packages format demo test check kafka registry \
+	model,\
 	$(or $(MAKECMDGOALS),all)),)
 LIBS_MISSING := $(shell tests/support/libs $(LIBS) >&2 || echo yes)
 ifeq ($(LIBS_MISSING),yes)
@@ -79,7 +80,7 @@ C_FILES     = $(shell git ls-files -co --exclude-standard \
 
 .PHONY: all demo test unit integration scenarios check lint format bench kafka \
 	install clean help packages sanitized fuzz conformance registry \
-	kill-pairs chaos
+	kill-pairs chaos model
 
 all: $(BIN) ## build build/segmentd
 
@@ -198,6 +199,10 @@ fuzz-bins: $(FUZZ_BINS)
 
 bench: $(BENCH_BINS) ## micro-benchmarks
 	$(Q)for b in $(BENCH_BINS); do $$b || exit 1; done
+
+model: ## the Promela model of delivery and its mutants (MODEL_QUICK=1: a minute)
+	$(Q)tests/support/packages model
+	$(Q)tests/model/run
 
 conformance: $(LIB) ## the official CEL cases (needs node and npm)
 	$(Q)BUILD=$(abspath $(BUILD)) tests/conformance/run
