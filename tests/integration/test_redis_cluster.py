@@ -82,7 +82,6 @@ def test_slots_move_while_events_arrive(cluster, company, segmentd):
     daemon.start()
     send(company, 30000.0)
     await_members(cluster, company, "mid")
-    takeovers = daemon.metric("segmentd_takeovers_total")
 
     record = group_key(company, 1, "p1:m")
     slot = int(cluster.ask(record, "CLUSTER", "KEYSLOT", record))
@@ -113,8 +112,9 @@ def test_slots_move_while_events_arrive(cluster, company, segmentd):
                 "CLUSTER", "SETSLOT", slot, "NODE", ids[1])
     await_members(cluster, company, "low")
     assert cluster.owner(record) is target
-    assert daemon.metric("segmentd_takeovers_total") == takeovers, (
-        "nothing was taken for a loss")
+    # It may have begun anew if that took long, but nothing was missed.
+    for loss in ("lost its data", "was acknowledged", "has taken over"):
+        assert loss not in daemon.output()
     daemon.wait_ready()
     daemon.stop()
     check_changes(company, ["mid", "low"])

@@ -175,7 +175,11 @@ def test_a_failover_to_a_replica_that_lags_is_noticed(
         company.send_usage(*[company.usage_record(f"a{i}")
                              for i in range(200)])
     await_members(replica.client(), company, "low")
-    daemon.process.wait_for_output("was acknowledged, Redis holds", 60.0)
+    # The guard says so, unless the machine was so busy that segmentd had
+    # begun anew before it reached the other one.
+    wait_until(lambda: "was acknowledged, Redis holds" in daemon.output()
+               or "event=round_failed" in daemon.output(),
+               "the loss is noticed", 90.0)
     client = replica.client()
     if not is_idle:
         wait_until(lambda: all(
