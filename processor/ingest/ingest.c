@@ -63,6 +63,9 @@ static const struct consumer_prop member_props[] = {
 
 static const struct consumer_prop asker_props[] = {
 	{"isolation.level", "read_uncommitted", false},
+	/* How long a request to a broker that has gone is waited for. */
+	{"socket.timeout.ms", "5000", false},
+	{"fetch.wait.max.ms", "100", false},
 };
 
 static void

@@ -125,9 +125,10 @@ ingest_committed(struct ingest *in, int32_t group, int32_t timeout_ms,
 
 /*
  * Who leads the partitions of a topic? librdkafka asks for offsets whom its
- * cache names, and when that one has gone or is no leader any more it does not
- * ask anew for a topic that it neither reads nor writes: without this the
- * answer would be the same for a quarter of an hour.
+ * cache names. When that one is no leader any more, it does not look for the
+ * new one of a topic that it neither reads nor writes, for a quarter of an
+ * hour; when it has gone, librdkafka waits for it until the socket's time-out,
+ * whatever it was told. So we look first, each time.
  */
 static void
 refresh_leaders(struct ingest *in, const char *topic)
@@ -150,11 +151,11 @@ consumer_range(struct ingest *in, const char *topic, int32_t partition,
 {
 	rd_kafka_resp_err_t code;
 
+	refresh_leaders(in, topic);
 	code = rd_kafka_query_watermark_offsets(
 		in->asker, topic, partition, ret_low, ret_high, timeout_ms);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return SG_OK;
-	refresh_leaders(in, topic); /* for the next try */
 	return consumer_error(
 		code, "first and last offset", topic, partition, why);
 }
