@@ -80,7 +80,7 @@ C_FILES     = $(shell git ls-files -co --exclude-standard \
 
 .PHONY: all demo test unit integration scenarios check lint format bench kafka \
 	install clean help packages sanitized fuzz conformance registry \
-	kill-pairs chaos model
+	kill-pairs chaos model soak
 
 all: $(BIN) ## build build/segmentd
 
@@ -203,6 +203,12 @@ bench: $(BENCH_BINS) ## micro-benchmarks
 model: ## the Promela model of delivery and its mutants (MODEL_QUICK=1: a minute)
 	$(Q)tests/support/packages model
 	$(Q)tests/model/run
+
+MINUTES ?= 5
+soak: $(BIN) ## steady load, then Redis lost again and again: it must not grow
+	$(Q)tests/kafka/fetch
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/soak/run \
+		--minutes $(MINUTES)
 
 conformance: $(LIB) ## the official CEL cases (needs node and npm)
 	$(Q)BUILD=$(abspath $(BUILD)) tests/conformance/run
