@@ -154,10 +154,10 @@ kill-pairs: $(BIN) ## every pair of kill points (half an hour)
 		$(PYTHON) -m pytest -q tests/integration/test_kill_points.py
 
 KILLS ?= 1000
-chaos: $(BIN) ## disturb everything KILLS times [SEED= SECONDS= INSTANCES=]
+chaos: $(BIN) ## disturb everything KILLS times [SEED= SECONDS= INSTANCES= BROKERS=3]
 	$(Q)tests/kafka/fetch
 	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/chaos/run \
-		"$(KILLS)" "$(SEED)" "$(SECONDS)" "$(INSTANCES)"
+		"$(KILLS)" "$(SEED)" "$(SECONDS)" "$(INSTANCES)" "$(BROKERS)"
 
 kafka: ## fetch the Kafka broker's jars from Maven Central
 	$(Q)tests/kafka/fetch

@@ -111,6 +111,8 @@ class Chaos:
     def __init__(self, kafka, folder, name, seed, instances=2, accounts=300,
                  per_second=120, say=lambda text: None):
         self.kafka = kafka
+        self.nodes = getattr(kafka, "nodes", [kafka])
+        self.is_cluster = len(self.nodes) > 1
         self.folder = folder
         self.random = random.Random(seed)
         self.seed = seed
@@ -164,11 +166,15 @@ class Chaos:
         return info.get("master_link_status") == "up"
 
     def _broker_serves(self):
-        """Leaders, groups and transactions are there again."""
+        """Leaders, their replicas, groups and transactions are there."""
         try:
             for topic in ("account", "changes"):
                 name = f"{self.company.name}.{topic}"
                 if self.kafka.partitions(name) != self.company.partitions:
+                    return False
+            for topic in (name, "__consumer_offsets", "__transaction_state"):
+                if self.is_cluster and (
+                        self.kafka.in_sync(topic) < len(self.nodes)):
                     return False
             self.kafka.committed(self.company.name,
                                  f"{self.company.name}.account")
@@ -196,6 +202,9 @@ class Chaos:
 
     def _daemon(self):
         return self.random.choice(self.daemons)
+
+    def _node(self):
+        return self.nodes[int(self.random.random() * len(self.nodes))]
 
     def kill(self):
         daemon, pause = self._daemon(), self.random.choice((0, 0, 0.5, 6))
@@ -248,17 +257,20 @@ class Chaos:
         self.proxy.delay_s = 0.0
 
     def broker_hang(self):
-        pause = self.random.uniform(1, 8)
-        self.kafka.process.send(signal.SIGSTOP)
+        node, pause = self._node(), self.random.uniform(1, 8)
+        node.process.send(signal.SIGSTOP)
         time.sleep(pause)
-        self.kafka.process.send(signal.SIGCONT)
-        wait_until(self._broker_serves, "the broker serves", 120)
+        node.process.send(signal.SIGCONT)
+        wait_until(self._broker_serves, "the brokers serve", SETTLE_S)
 
     def broker_restart(self):
-        is_kill = self.random.random() < 0.5
-        self.kafka.kill9() if is_kill else self.kafka.stop()
-        self.kafka.restart()
-        wait_until(self._broker_serves, "the broker serves", 120)
+        node, is_kill = self._node(), self.random.random() < 0.5
+        node.process.kill9() if is_kill else node.process.stop(60)
+        if self.is_cluster:
+            self.kafka.restart_node(node, f"{self.company.name}.changes")
+        else:
+            node.restart()
+        wait_until(self._broker_serves, "the brokers serve", SETTLE_S)
 
     # --- recovery -----------------------------------------------------------
 
@@ -289,7 +301,10 @@ class Chaos:
 
     def run(self, kills, seconds=None):
         end = time.monotonic() + seconds if seconds else None
-        kinds, weights = list(KINDS), list(KINDS.values())
+        # Each of several brokers fails as often as a single one, and more.
+        kinds, weights = list(KINDS), [
+            weight * (4 if self.is_cluster and "broker" in kind else 1)
+            for kind, weight in KINDS.items()]
         self.recover()
         for n in range(kills):
             if end and time.monotonic() > end:
@@ -376,6 +391,7 @@ class Chaos:
                 if times else None,
                 "max_s": round(max(times), 1) if times else None}
         return {"seed": self.seed, "instances": len(self.daemons),
+                "brokers": len(self.nodes),
                 "disturbances": sum(self.done.values()), "kinds": kinds}
 
 
