@@ -54,6 +54,17 @@ toolbox_fini(struct toolbox *box)
 	memset(box, 0, sizeof(*box));
 }
 
+void
+group_forget_due(struct group *group)
+{
+	arena_reset(&group->due_arena);
+	group->due = NULL;
+	group->ndue = 0;
+	group->due_at = 0;
+	group->due_loaded_ms = INT64_MIN;
+	group->due_listed_ms = INT64_MIN;
+}
+
 enum sg_err
 group_create(struct toolbox *box, int32_t number, struct group **ret_group)
 {
@@ -64,7 +75,8 @@ group_create(struct toolbox *box, int32_t number, struct group **ret_group)
 	group->box = box;
 	group->number = number;
 	group->clock_ms = INT64_MIN;
-	group->due_loaded_ms = INT64_MIN;
+	arena_init(&group->due_arena, (size_t)1 << 30);
+	group_forget_due(group);
 	if (accounts_init(&group->accounts, box->prog) != SG_OK) {
 		free(group);
 		return SG_NOMEM;
@@ -86,6 +98,7 @@ group_destroy(struct group *group)
 	free(group->touched);
 	free(group->changed);
 	free(group->fresh);
+	arena_fini(&group->due_arena);
 	free(group);
 }
 

@@ -64,7 +64,11 @@ struct group {
 	struct snapshot_layout *layouts;
 	size_t nlayouts;
 	bool is_layout_stored;
-	int64_t due_loaded_ms;	  /* timers before this are in the cache */
+	int64_t due_loaded_ms; /* timers before this are in the cache */
+	int64_t due_listed_ms; /* or in the list of those to be loaded: */
+	struct store_due *due; /* soonest first */
+	size_t ndue, due_at;   /* due_at: the next one */
+	struct arena due_arena;
 	struct account **touched; /* waiting for group_decide_touched() */
 	size_t ntouched;
 	size_t touched_cap;
@@ -95,6 +99,17 @@ SG_MUSTCHECK enum sg_err
 group_create(struct toolbox *box, int32_t number, struct group **ret_group);
 void
 group_destroy(struct group *group);
+
+/* No timers of the store are known to be in the cache. */
+void
+group_forget_due(struct group *group);
+
+/* Are there timers that were listed, and not loaded yet? */
+static inline bool
+group_has_due(const struct group *group)
+{
+	return group->due_at < group->ndue;
+}
 
 /* --- reading ------------------------------------------------------------ */
 

@@ -247,7 +247,7 @@ advance(struct worker *w, struct group *group, int64_t at_ms,
 		return SG_OK;
 	}
 	if (at_ms >= group->due_loaded_ms) {
-		err = take_due(w, group, at_ms + DUE_HORIZON_MS, why);
+		err = take_due(w, group, at_ms + DUE_HORIZON_MS, SIZE_MAX, why);
 		if (err != SG_OK)
 			return err;
 	}

@@ -6,6 +6,7 @@
  * group's fold position moves record by record in the last pass, so that an
  * account that becomes dirty notes the position from before its event.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,32 +191,57 @@ arm_due(struct group *group, const struct store_due *due)
 	return accounts_arm(&group->accounts, acct, due->due_ms);
 }
 
-enum sg_err
-take_due(struct worker *w, struct group *group, int64_t before_ms,
+static enum sg_err
+list_due(struct worker *w, struct group *group, int64_t before_ms,
 	struct sg_fault *why)
 {
-	struct store_due *due = NULL;
-	struct arena arena;
-	size_t n = 0;
+	int64_t upto_ms = before_ms;
 	struct store_retry retry = {0};
 	enum sg_err err;
 
-	if (before_ms <= group->due_loaded_ms)
-		return SG_OK;
-	arena_init(&arena, (size_t)1 << 30);
+	arena_reset(&group->due_arena);
+	group->ndue = 0;
+	group->due_at = 0;
 	do {
 		err = store_group_due(group->store, before_ms, DUE_PAGE_MAX,
-			&arena, &due, &n, why);
+			&group->due_arena, &group->due, &group->ndue, why);
 	} while (worker_store_again(w, err, &retry, why));
-	for (size_t i = 0; i < n && err == SG_OK; i++)
-		err = arm_due(group, &due[i]);
+	if (err != SG_OK) {
+		group->ndue = 0;
+		return err;
+	}
+	if (group->ndue == DUE_PAGE_MAX)
+		upto_ms = group->due[group->ndue - 1].due_ms;
+	/* What an earlier list had loaded is still in the cache. */
+	if (upto_ms > group->due_listed_ms)
+		group->due_listed_ms = upto_ms;
+	return SG_OK;
+}
+
+enum sg_err
+take_due(struct worker *w, struct group *group, int64_t before_ms, size_t max,
+	struct sg_fault *why)
+{
+	int64_t upto_ms;
+	enum sg_err err = SG_OK;
+
+	assert(max > 0);
+	if (!group_has_due(group)) {
+		if (before_ms <= group->due_loaded_ms)
+			return SG_OK;
+		err = list_due(w, group, before_ms, why);
+	}
+	while (err == SG_OK && group_has_due(group) && group->nfresh < max)
+		err = arm_due(group, &group->due[group->due_at++]);
 	if (err == SG_OK)
 		err = take_fresh(w, group, why);
-	if (err == SG_OK)
-		group->due_loaded_ms =
-			n == DUE_PAGE_MAX ? due[n - 1].due_ms : before_ms;
-	arena_fini(&arena);
-	return err;
+	if (err != SG_OK)
+		return err;
+	upto_ms = group_has_due(group) ? group->due[group->due_at].due_ms
+				       : group->due_listed_ms;
+	if (upto_ms > group->due_loaded_ms)
+		group->due_loaded_ms = upto_ms;
+	return SG_OK;
 }
 
 /* --- the batch ---------------------------------------------------------- */
@@ -350,8 +376,9 @@ take_evict(struct worker *w, struct group *group)
 	while (acct != NULL && group->accounts.bytes > share) {
 		struct account *next = acct->next;
 
-		/* Timers before due_loaded_ms live in the cache only. */
-		if (!acct->is_touched && acct->due_ms > group->due_loaded_ms)
+		/* Timers before due_listed_ms live in the cache only, once
+		 * the list has come to them. */
+		if (!acct->is_touched && acct->due_ms > group->due_listed_ms)
 			accounts_remove(&group->accounts, acct);
 		acct = next;
 	}

@@ -66,7 +66,7 @@ forget(struct group *group)
 	group->nlayouts = 0;
 	group->is_layout_stored = false;
 	group->is_w_moved = true;
-	group->due_loaded_ms = INT64_MIN;
+	group_forget_due(group);
 	group->clock_ms = INT64_MIN;
 }
 

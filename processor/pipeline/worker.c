@@ -12,7 +12,8 @@
 #include "segmentd/log.h"
 
 #define FIRE_MAX 10000 /* timers of one round */
-#define DUE_HORIZON_MS 60000
+#define DUE_HORIZON_MS 30000
+#define DUE_SLICE 1000 /* accounts loaded for their timers, a round */
 #define CLOSE_TIMEOUT_MS 10000
 #define GAUGES_MS 1000
 #define BACK_OFF_MAX_MS 2000
@@ -279,8 +280,11 @@ decide_all(struct worker *w, struct sg_fault *why)
 			continue;
 		err = group_decide_touched(group, now_ms, mono_ms);
 		if (err == SG_OK &&
-			group->due_loaded_ms < now_ms + DUE_HORIZON_MS / 2)
-			err = take_due(w, group, now_ms + DUE_HORIZON_MS, why);
+			(group_has_due(group) ||
+				group->due_loaded_ms <
+					now_ms + DUE_HORIZON_MS / 2))
+			err = take_due(w, group, now_ms + DUE_HORIZON_MS,
+				DUE_SLICE, why);
 		if (err == SG_OK)
 			err = group_fire(group, now_ms, now_ms, FIRE_MAX,
 				mono_ms, &n, note_lateness,
@@ -304,6 +308,8 @@ poll_timeout(const struct worker *w)
 
 		if (acct != NULL && acct->due_ms - now_ms < wait_ms)
 			wait_ms = acct->due_ms - now_ms;
+		if (group_has_due(w->groups[g]))
+			wait_ms = 0;
 	}
 	return wait_ms < 0 ? 0 : (int32_t)wait_ms;
 }

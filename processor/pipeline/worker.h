@@ -218,10 +218,14 @@ take_batch(struct worker *worker, const struct ingest_batch *batch,
 /* Load the group's accounts that are in the cache by name only. */
 SG_MUSTCHECK enum sg_err
 take_fresh(struct worker *worker, struct group *group, struct sg_fault *why);
-/* Timers due before `before_ms` into the cache. */
+/*
+ * Timers due before `before_ms` into the cache, soonest first: at most `max`
+ * accounts are loaded. While group_has_due() there are more, and the next call
+ * goes on with them.
+ */
 SG_MUSTCHECK enum sg_err
 take_due(struct worker *worker, struct group *group, int64_t before_ms,
-	struct sg_fault *why);
+	size_t max, struct sg_fault *why);
 SG_MUSTCHECK enum sg_err
 take_reject(struct worker *worker, const struct record *rec, enum sg_err reason,
 	const struct sg_fault *why);
