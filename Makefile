@@ -200,6 +200,11 @@ fuzz-bins: $(FUZZ_BINS)
 bench: $(BENCH_BINS) ## micro-benchmarks
 	$(Q)for b in $(BENCH_BINS); do $$b || exit 1; done
 
+.PHONY: bench-timers
+bench-timers: $(BIN) ## lateness with 1M armed timers (10 min, 2 GB, a broker)
+	$(Q)tests/kafka/fetch
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/bench/timers.py
+
 model: ## the Promela model of delivery and its mutants (MODEL_QUICK=1: a minute)
 	$(Q)tests/support/packages model
 	$(Q)tests/model/run
