@@ -522,8 +522,8 @@ put_counts(const struct ingest_opts *opts, const int32_t *counts,
 				(int)counts[i]);
 	}
 	(void)sg_fault_set(why, SG_BAD_CONFIG,
-		"all input topics need the same number of partitions, keyed "
-		"and partitioned alike: %s",
+		"all input topics must be there, with one number of "
+		"partitions, keyed and partitioned alike: %s",
 		buf_cstr(&text));
 	buf_fini(&text);
 }

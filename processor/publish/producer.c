@@ -1,4 +1,5 @@
 #include <librdkafka/rdkafka.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "segmentd/clock.h"
@@ -15,7 +16,8 @@ struct producer {
 	uint64_t nsent;
 	uint64_t ndelivered;
 	uint64_t nfailed;
-	rd_kafka_resp_err_t failed; /* the first */
+	rd_kafka_resp_err_t failed; /* the first, of this topic */
+	char failed_topic[256];
 };
 
 static void
@@ -28,8 +30,12 @@ on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 		prod->ndelivered++;
 		return;
 	}
-	if (prod->nfailed++ == 0)
-		prod->failed = message->err;
+	if (prod->nfailed++ > 0)
+		return;
+	prod->failed = message->err;
+	(void)snprintf(prod->failed_topic, sizeof(prod->failed_topic), "%s",
+		message->rkt == NULL ? "a topic"
+				     : rd_kafka_topic_name(message->rkt));
 }
 
 enum sg_err
@@ -103,8 +109,8 @@ producer_flush(struct producer *prod, int32_t timeout_ms, struct sg_fault *why)
 
 	if (prod->nfailed > 0)
 		return sg_fault_set(why, SG_BROKER_DOWN,
-			"%llu records were not delivered: %s",
-			(unsigned long long)prod->nfailed,
+			"%llu records were not delivered, the first to %s: %s",
+			(unsigned long long)prod->nfailed, prod->failed_topic,
 			rd_kafka_err2str(prod->failed));
 	if (is_late)
 		return sg_fault_set(why, SG_TIMEOUT,

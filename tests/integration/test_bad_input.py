@@ -312,3 +312,18 @@ def test_large_records_that_wait_for_their_time_are_not_all_in_memory(
     assert status == 0, (tmp_path / "log").read_text("utf-8")
     assert company.view(redis.client(), "acme")["segment.touch"] == "high"
     assert usage.ru_maxrss < size * n // 1024 * 3 // 4
+
+
+def test_load_names_the_topic_that_is_not_there(
+        kafka, redis, tmp_path, unique):
+    company = Company(kafka, redis, tmp_path / "schemas", unique)
+    company.config["kafka"]["topic.metadata.propagation.max.ms"] = "1000"
+    daemon = Segmentd(company.config, tmp_path)
+    daemon.path.write_text(json.dumps(daemon.config), "utf-8")
+    (tmp_path / "rows.ndjson").write_text(json.dumps({
+        "account_id": "acme", "at": now_ms(), "kind": "login"}) + "\n")
+    done = command("load", "-c", daemon.path, "--input",
+                   f"usage={tmp_path / 'rows.ndjson'}", timeout=120)
+    assert done.returncode == 69, done.stderr
+    assert f"1 records were not delivered, the first to {unique}.usage" in (
+        done.stderr), done.stderr
