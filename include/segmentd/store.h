@@ -334,8 +334,7 @@ store_index_scan(struct store *store, const struct store_index *index,
 /* Remove the commit record of a group: from then on everything of it counts as
  * lost, whatever is still there. Nobody may reign. */
 SG_MUSTCHECK enum sg_err
-store_erase_record(
-	struct store *store, int32_t number, struct sg_fault *why);
+store_erase_record(struct store *store, int32_t number, struct sg_fault *why);
 
 /*
  * Remove some of the keys under our prefix (of `number` under

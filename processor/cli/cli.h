@@ -37,7 +37,8 @@
 	VERB(plan, "Say who would move under new rules, nothing is written")   \
 	VERB(explain, "Say why an account is where it is")                     \
 	VERB(verify, "Compare Redis with a fresh fold of the inputs")          \
-	VERB(rebuild, "Build Redis anew from the inputs, nothing is told again")    \
+	VERB(rebuild,                                                          \
+		"Build Redis anew from the inputs, nothing is told again")     \
 	VERB(load, "Produce files to the input topics")                        \
 	VERB(register, "Register the schemas of what is published")            \
 	VERB(eval, "Evaluate one expression")                                  \

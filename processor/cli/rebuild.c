@@ -8,8 +8,10 @@ static const char usage[] =
 	"usage: segmentd rebuild -c FILE [--accept-loss]\n"
 	"                        [--set PATH=VALUE]...\n"
 	"\n"
-	"Remove everything under redis.prefix and build it anew: features from\n"
-	"the inputs, memberships from what was published. Nothing is published\n"
+	"Remove everything under redis.prefix and build it anew: features "
+	"from\n"
+	"the inputs, memberships from what was published. Nothing is "
+	"published\n"
 	"again; what has fallen due meanwhile is decided as at any start. The\n"
 	"daemon has to be stopped, everywhere; its session is waited for.\n"
 	"Nothing is removed when it could not be built anew.\n"
@@ -17,7 +19,8 @@ static const char usage[] =
 	"  --accept-loss   where retention has taken the beginning of an\n"
 	"                  input, go on with what is left of it\n"
 	"\n"
-	"Interrupted, it can be repeated; the daemon would do the rest as well.\n";
+	"Interrupted, it can be repeated; the daemon would do the rest as "
+	"well.\n";
 
 struct shown {
 	struct cli_bar bar;

@@ -225,7 +225,8 @@ struct pipeline_control {
 };
 
 bool
-pipeline_is_current(const struct pipeline_control *control, uint64_t *ret_nbehind)
+pipeline_is_current(
+	const struct pipeline_control *control, uint64_t *ret_nbehind)
 {
 	uint64_t nbehind = 0;
 	int32_t ncurrent = 0;
