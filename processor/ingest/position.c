@@ -243,11 +243,12 @@ ingest_ends(struct ingest *in, const int32_t *groups, size_t n,
 	/* All of them in one request a broker; the offset is the time that is
 	 * asked for. */
 	code = rd_kafka_offsets_for_times(in->rk, list, timeout_ms);
-	for (; code == RD_KAFKA_RESP_ERR_NO_ERROR && at < list->cnt; at++) {
-		code = list->elems[at].err;
-		ret_ends[(size_t)at / in->ntopics][(uint32_t)at % in->ntopics] =
-			list->elems[at].offset;
-	}
+	for (size_t g = 0; g < n; g++)
+		for (uint32_t i = 0; i < in->ntopics; i++, at++) {
+			if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+				code = list->elems[at].err;
+			ret_ends[g][i] = list->elems[at].offset;
+		}
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		err = consumer_error(code, "end", in->topics[0], -1, why);
 	rd_kafka_topic_partition_list_destroy(list);

@@ -28,6 +28,10 @@ static const struct {
 	{"timestamp", &type_timestamp},
 };
 
+/* The least int64, which a double holds exactly; its opposite is one more than
+ * the greatest. */
+#define INT_MIN_D ((double)INT64_MIN)
+
 /* --- values ------------------------------------------------------------- */
 
 static struct value
@@ -37,8 +41,8 @@ as_int(struct value v)
 		return v;
 	if (v.kind == VALUE_UINT && v.as.u <= INT64_MAX)
 		return value_int((int64_t)v.as.u);
-	if (v.kind == VALUE_DOUBLE && v.as.d >= -0x1p63 && v.as.d < 0x1p63 &&
-		v.as.d == floor(v.as.d))
+	if (v.kind == VALUE_DOUBLE && v.as.d >= INT_MIN_D &&
+		v.as.d < -INT_MIN_D && v.as.d == floor(v.as.d))
 		return value_int((int64_t)v.as.d);
 	return value_null();
 }

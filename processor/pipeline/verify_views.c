@@ -245,7 +245,7 @@ compare_due(struct verify_group *g, const struct verify_account *a,
 	const struct sight *sight, int64_t touched_ms)
 {
 	char redis[NUMBER_MAX] = "none", expected[NUMBER_MAX];
-	int64_t then_ms, now_ms;
+	int64_t then_ms = AT_NEVER, now_ms = AT_NEVER;
 	enum sg_err err = due_at(g, a, sight, touched_ms, &then_ms);
 
 	if (err == SG_OK)

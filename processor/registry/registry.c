@@ -293,8 +293,6 @@ static void
 entry_settle(struct registry *reg, struct entry *entry, char *text,
 	const char *detail, int64_t expires_ms)
 {
-	if (text == NULL && entry->state == KNOWN)
-		return;
 	free(entry->detail);
 	entry->detail = detail == NULL ? NULL : strdup(detail);
 	entry->text = text;
@@ -418,6 +416,8 @@ answer_one(struct registry *reg, const struct schema_key *key)
 			entry_settle(reg, entry, text,
 				text == NULL ? why.text : NULL,
 				now_ms + reg->unknown_for_ms);
+		else
+			free(text);
 		return SG_OK;
 	}
 	if (strcmp(reg->fault, why.text) != 0)
