@@ -172,6 +172,13 @@ decode_record(struct decode_reader *reader, const struct record *rec,
 	struct arena *arena, const struct value **ret_slots,
 	struct sg_fault *why);
 
+/* What a record names its writer schema by, as text: an id (decimal), a GUID or
+ * a fingerprint (hexadecimal). False when it names none. */
+#define DECODE_SCHEMA_NAME_MAX 40
+bool
+decode_record_schema(const struct decode_reader *reader,
+	const struct record *rec, char ret_name[DECODE_SCHEMA_NAME_MAX]);
+
 /*
  * How many bytes the value of schema `number` takes that begins at `bytes`.
  * Errors: SG_BAD_RECORD, SG_TOO_LARGE.

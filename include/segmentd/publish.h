@@ -96,13 +96,20 @@ SG_MUSTCHECK enum sg_err
 publish_image(struct publish *pub, int32_t group,
 	const struct membership_image *image, struct sg_fault *why);
 
+/* Why a record was rejected. */
+struct publish_reason {
+	enum sg_err err;
+	const char *topic;  /* the input's */
+	const char *detail; /* NULL: none */
+	const char *schema; /* what it named its schema by; NULL: nothing */
+};
+
 /* A record that could not be read: bytes and key unchanged, headers kept and
- * added (schemas/README.md). `topic` is the input's. What does not fit any more
- * with them is left out, value first, and a header says so. */
+ * added (schemas/README.md). What does not fit any more with them is left out,
+ * value first, and a header says so. */
 SG_MUSTCHECK enum sg_err
 publish_reject(struct publish *pub, int32_t group, const struct record *rec,
-	const char *topic, enum sg_err reason, const char *detail,
-	struct sg_fault *why);
+	const struct publish_reason *reason, struct sg_fault *why);
 
 /* Input offsets of one group (the next to read), with the metadata text. */
 struct publish_offset {

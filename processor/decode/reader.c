@@ -12,6 +12,7 @@
  * why one binds first.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -720,6 +721,33 @@ decode_record(struct decode_reader *reader, const struct record *rec,
 	if (err == SG_OK)
 		*ret_slots = values;
 	return err;
+}
+
+bool
+decode_record_schema(const struct decode_reader *reader,
+	const struct record *rec, char ret_name[DECODE_SCHEMA_NAME_MAX])
+{
+	struct frame frame = {.rest = 0};
+
+	if (rec->value == NULL ||
+		frame_read(reader, rec, &frame, NULL) != SG_OK)
+		return false;
+	switch (frame.kind) {
+	case FRAME_ID:
+		(void)snprintf(ret_name, DECODE_SCHEMA_NAME_MAX, "%" PRIu64,
+			frame.key);
+		return true;
+	case FRAME_GUID:
+		(void)snprintf(ret_name, DECODE_SCHEMA_NAME_MAX,
+			"%016" PRIx64 "%016" PRIx64, frame.key, frame.rest);
+		return true;
+	case FRAME_FINGERPRINT:
+		(void)snprintf(ret_name, DECODE_SCHEMA_NAME_MAX, "%016" PRIx64,
+			frame.key);
+		return true;
+	default:
+		return false;
+	}
 }
 
 enum sg_err

@@ -131,10 +131,13 @@ write_rejects(struct worker *w, struct sg_fault *why)
 
 	for (size_t i = 0; i < w->nrejects && err == SG_OK; i++) {
 		const struct reject *reject = &w->rejects[i];
+		const struct publish_reason reason = {.err = reject->reason,
+			.topic = w->prog->inputs[reject->rec.input].topic,
+			.detail = reject->detail,
+			.schema = reject->schema};
 
 		err = publish_reject(w->pub, reject->rec.partition,
-			&reject->rec, w->prog->inputs[reject->rec.input].topic,
-			reject->reason, reject->detail, why);
+			&reject->rec, &reason, why);
 	}
 	return err;
 }

@@ -70,6 +70,7 @@ take_reject(struct worker *w, const struct record *rec, enum sg_err reason,
 {
 	const char *detail =
 		why->text[0] == '\0' ? sg_err_text(reason) : why->text;
+	char schema[DECODE_SCHEMA_NAME_MAX];
 	struct reject *reject;
 	enum sg_err err;
 
@@ -92,6 +93,13 @@ take_reject(struct worker *w, const struct record *rec, enum sg_err reason,
 		&w->box.txn, detail, strnlen(detail, REJECT_DETAIL_MAX));
 	if (reject->detail == NULL)
 		return SG_NOMEM;
+	reject->schema = NULL;
+	if (decode_record_schema(w->box.readers[rec->input], rec, schema)) {
+		reject->schema =
+			arena_copy(&w->box.txn, schema, strlen(schema));
+		if (reject->schema == NULL)
+			return SG_NOMEM;
+	}
 	w->nrejects++;
 	w->reject_bytes += rec->value_len + rec->key_len;
 	return SG_OK;

@@ -85,6 +85,7 @@ struct reject {
 	struct record rec;
 	enum sg_err reason;
 	const char *detail;
+	const char *schema; /* what it named its schema by; NULL: nothing */
 };
 
 /* Changes of one group in the toolbox's list: [from, to). */

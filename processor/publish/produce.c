@@ -303,17 +303,20 @@ publish_image(struct publish *pub, int32_t group,
 enum cut { CUT_NOTHING, CUT_VALUE, CUT_ALL };
 
 static rd_kafka_headers_t *
-reject_headers(const struct record *rec, const char *topic, enum sg_err reason,
-	const char *detail, enum cut cut)
+reject_headers(const struct record *rec, const struct publish_reason *reason,
+	enum cut cut)
 {
-	rd_kafka_headers_t *headers = rd_kafka_headers_new(rec->nheaders + 8);
+	rd_kafka_headers_t *headers = rd_kafka_headers_new(rec->nheaders + 9);
 
 	for (size_t i = 0; cut != CUT_ALL && i < rec->nheaders; i++)
 		(void)rd_kafka_header_add(headers, rec->headers[i].name, -1,
 			rec->headers[i].value, (ssize_t)rec->headers[i].len);
-	add(headers, "segmentd_reason", sg_err_name(reason));
-	add(headers, "segmentd_detail", detail == NULL ? "" : detail);
-	add(headers, "segmentd_topic", topic);
+	add(headers, "segmentd_reason", sg_err_name(reason->err));
+	add(headers, "segmentd_detail",
+		reason->detail == NULL ? "" : reason->detail);
+	if (reason->schema != NULL)
+		add(headers, "segmentd_schema", reason->schema);
+	add(headers, "segmentd_topic", reason->topic);
 	add_number(headers, "segmentd_partition", rec->partition);
 	add_number(headers, "segmentd_offset", rec->offset);
 	add_number(headers, "segmentd_timestamp", rec->kafka_ms);
@@ -325,8 +328,7 @@ reject_headers(const struct record *rec, const char *topic, enum sg_err reason,
 
 enum sg_err
 publish_reject(struct publish *pub, int32_t group, const struct record *rec,
-	const char *topic, enum sg_err reason, const char *detail,
-	struct sg_fault *why)
+	const struct publish_reason *reason, struct sg_fault *why)
 {
 	struct outgoing out = {
 		.topic = PUBLISH_REJECTS,
@@ -344,9 +346,7 @@ publish_reject(struct publish *pub, int32_t group, const struct record *rec,
 		if (cut == CUT_ALL)
 			out.key = NULL, out.key_len = 0;
 		err = send_record(pub, &out,
-			reject_headers(
-				rec, topic, reason, detail, (enum cut)cut),
-			why);
+			reject_headers(rec, reason, (enum cut)cut), why);
 	}
 	return err;
 }

@@ -105,6 +105,12 @@ def test_poison_goes_to_the_reject_topic_and_the_stream_goes_on(
         assert headers["segmentd_detail"]
         assert int(headers["segmentd_partition"]) >= 0
         assert int(headers["segmentd_offset"]) >= 0
+        value = record["value"] or b""
+        if value[:1] == b"\0":
+            assert int(headers["segmentd_schema"]) == struct.unpack(
+                ">I", value[1:5])[0]
+        else:
+            assert ("segmentd_schema" in headers) == (value[:1] == b"\xc3")
     assert not company.view(client, "acme")
     assert {change["account_id"] for change in company.changes()} == {"good"}
     # Nothing is rejected twice by a restart.

@@ -144,6 +144,7 @@ def test_rejects_keep_what_came(kafka, published):
         ("null", None),
         ("segmentd_reason", b"bad_record"),
         ("segmentd_detail", b"at byte 3"),
+        ("segmentd_schema", b"17"),
         ("segmentd_topic", b"customer.usage"),
         ("segmentd_partition", b"2"),
         ("segmentd_offset", b"77"),

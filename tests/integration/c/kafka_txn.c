@@ -510,22 +510,20 @@ sample_rejects(struct publish *pub)
 		.headers = headers,
 		.nheaders = 2,
 		.writer = -1};
+	const struct publish_reason bad = {
+		SG_BAD_RECORD, "customer.usage", "at byte 3", "17"};
+	const struct publish_reason large_one = {
+		SG_TOO_LARGE, "customer.usage", NULL, NULL};
 	struct sg_fault why;
 
-	assert_ok(publish_reject(pub, 2, &rec, "customer.usage", SG_BAD_RECORD,
-			  "at byte 3", &why),
-		why);
+	assert_ok(publish_reject(pub, 2, &rec, &bad, &why), why);
 	memset(large, 'x', sizeof(large));
 	rec.value = large;
 	rec.value_len = sizeof(large);
-	assert_ok(publish_reject(pub, 2, &rec, "customer.usage", SG_TOO_LARGE,
-			  NULL, &why),
-		why);
+	assert_ok(publish_reject(pub, 2, &rec, &large_one, &why), why);
 	rec.key = large;
 	rec.key_len = sizeof(large);
-	assert_ok(publish_reject(pub, 2, &rec, "customer.usage", SG_TOO_LARGE,
-			  NULL, &why),
-		why);
+	assert_ok(publish_reject(pub, 2, &rec, &large_one, &why), why);
 }
 
 static void
