@@ -45,7 +45,7 @@ struct subject {
 	struct features *features;
 	struct model model;
 	struct key keys[NKEYS_MAX];
-	char names[NKEYS_MAX][16];
+	char names[NKEYS_MAX][32];
 	size_t nkeys;
 	uint64_t dropped;
 	uint64_t seed;
