@@ -158,7 +158,13 @@ feature_kind_find(const char *name, size_t len);
 
 struct feature_set;
 
-/* Errors: SG_BAD_OPTION (the fault names the feature), SG_LIMIT, SG_NOMEM. */
+/* Is feature `i` one, beside those before it? Errors: SG_BAD_OPTION (the fault
+ * names the feature). */
+SG_MUSTCHECK enum sg_err
+feature_check(const struct feature_def *defs, size_t i, struct sg_fault *why);
+
+/* Errors: SG_BAD_OPTION (as above, of the first bad one), SG_LIMIT, SG_NOMEM.
+ */
 SG_MUSTCHECK enum sg_err
 feature_set_create(const struct feature_def *defs, size_t ndefs,
 	struct feature_set **ret_set, struct sg_fault *why);

@@ -152,7 +152,7 @@ kafka_set(struct walk *walk, const struct conf_text *path,
 	name.s += strlen("kafka.");
 	name.len -= strlen("kafka.");
 	name.start += (uint32_t)strlen("kafka.");
-	if (!kafka_prop_check(walk, &name))
+	if (!kafka_prop_check(walk, &name, value))
 		return;
 	props = walk_array(walk, conf->nkafka + 1, sizeof(*props));
 	if (props == NULL)

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "segmentd/kafka.h"
+
 #define PROPS_MAX 256
 #define PROP_NAME_MAX 128
 
@@ -30,8 +32,13 @@ static const struct {
 };
 
 bool
-kafka_prop_check(struct walk *walk, const struct conf_text *name)
+kafka_prop_check(struct walk *walk, const struct conf_text *name,
+	const struct conf_text *value)
 {
+	struct kafka_prop prop = {.name = name->s, .value = value->s};
+	struct sg_fault why = {.err = SG_OK};
+	size_t index;
+
 	if (name->len == 0 || name->len > PROP_NAME_MAX) {
 		conf_diag_at(walk->diags, name, 0, 0, false, NULL,
 			"not the name of a librdkafka property");
@@ -42,6 +49,12 @@ kafka_prop_check(struct walk *walk, const struct conf_text *name)
 			continue;
 		conf_diag_at(walk->diags, name, 0, 0, false, own_props[i].hint,
 			"segmentd sets `%s` itself", name->s);
+		return false;
+	}
+	/* librdkafka knows them, and what they may be. */
+	if (kafka_props_check(&prop, 1, &index, &why) != SG_OK) {
+		conf_diag_at(
+			walk->diags, name, 0, 0, false, NULL, "%s", why.text);
 		return false;
 	}
 	return true;
@@ -74,7 +87,7 @@ kafka_read(struct walk *walk, const struct doc_node *node, struct conf *conf)
 		}
 		if (!walk_key(walk, c, &name) ||
 			!walk_env_text(walk, c, true, &value) ||
-			!kafka_prop_check(walk, &name))
+			!kafka_prop_check(walk, &name, &value))
 			continue;
 		props[n++] =
 			(struct kafka_prop){.name = name.s, .value = value.s};

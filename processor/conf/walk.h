@@ -174,7 +174,8 @@ renewal_read(struct walk *walk, const struct doc_node *node, struct conf *conf);
 void
 kafka_read(struct walk *walk, const struct doc_node *node, struct conf *conf);
 bool
-kafka_prop_check(struct walk *walk, const struct conf_text *name);
+kafka_prop_check(struct walk *walk, const struct conf_text *name,
+	const struct conf_text *value);
 void
 schema_ids_read(
 	struct walk *walk, const struct doc_node *node, struct conf *conf);

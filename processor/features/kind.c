@@ -209,7 +209,7 @@ collect_check(const struct feature_def *def, struct sg_fault *why)
 }
 
 enum sg_err
-kind_check(const struct feature_def *defs, size_t i, struct sg_fault *why)
+feature_check(const struct feature_def *defs, size_t i, struct sg_fault *why)
 {
 	const struct feature_def *def = &defs[i];
 	enum sg_err err;

@@ -15,8 +15,4 @@ enum window_need {
 enum window_need
 kind_window(enum feature_kind kind);
 
-/* Is the `i`th one sound, and unlike those before it? */
-SG_MUSTCHECK enum sg_err
-kind_check(const struct feature_def *defs, size_t i, struct sg_fault *why);
-
 #endif

@@ -306,7 +306,7 @@ feature_set_create(const struct feature_def *defs, size_t ndefs,
 			"%zu features, at most %d are possible", ndefs,
 			FEATURES_MAX);
 	for (size_t i = 0; i < ndefs; i++) {
-		err = kind_check(defs, i, why);
+		err = feature_check(defs, i, why);
 		if (err != SG_OK)
 			return err;
 	}

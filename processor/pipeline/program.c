@@ -147,6 +147,28 @@ fault_place(const struct conf *conf, const char *fault)
 	return place;
 }
 
+/* Every feature that is none is shown and left out: what rules say of the
+ * others is looked at all the same. */
+static void
+drop_bad_features(struct build *b)
+{
+	struct program *prog = b->prog;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < prog->nfeatures; i++) {
+		struct sg_fault why = {.err = SG_OK};
+
+		prog->feature_defs[kept] = prog->feature_defs[i];
+		if (feature_check(prog->feature_defs, kept, &why) == SG_OK)
+			kept++;
+		else
+			conf_diag_at(b->diags,
+				fault_place(prog->conf, why.text), 0, 0, false,
+				NULL, "%s", why.text);
+	}
+	prog->nfeatures = kept;
+}
+
 static enum sg_err
 build_inputs(struct build *b)
 {
@@ -172,6 +194,7 @@ build_inputs(struct build *b)
 	err = build_overrides(b);
 	if (err != SG_OK)
 		return err;
+	drop_bad_features(b);
 	err = feature_set_create(
 		prog->feature_defs, prog->nfeatures, &prog->features, &why);
 	if (err == SG_NOMEM)
