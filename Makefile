@@ -69,7 +69,7 @@ LIB  := $(BUILD)/libsegmentd.a
 BIN  := $(BUILD)/segmentd
 
 UNIT_SRCS  ?= $(wildcard tests/unit/test_*.c)
-UNIT_BINS  := $(UNIT_SRCS:%.c=$(BUILD)/%)
+UNIT_BINS  := $(patsubst %.c,$(BUILD)/%,$(wildcard $(UNIT_SRCS)))
 FUZZ_SRCS  := $(if $(FUZZ),$(FUZZ:%=tests/fuzz/fuzz_%.c),\
 	$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_BINS  := $(FUZZ_SRCS:%.c=$(BUILD)/%)

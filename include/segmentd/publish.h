@@ -26,6 +26,7 @@
 #ifndef SEGMENTD_PUBLISH_H
 #define SEGMENTD_PUBLISH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -174,9 +175,11 @@ publish_image_read(const struct record *rec, struct arena *arena,
 
 struct producer;
 
+/* `stop` (may be NULL) ends the waits of send and flush: SG_INTERRUPTED. */
 SG_MUSTCHECK enum sg_err
 producer_open(const struct kafka_prop *props, size_t nprops,
-	struct producer **ret_prod, struct sg_fault *why);
+	const atomic_bool *stop, struct producer **ret_prod,
+	struct sg_fault *why);
 
 /* Partition by murmur2 of the key, as Java clients do. Copies. Waits while the
  * queue is full. Errors of delivery are counted, and returned by flush. */

@@ -17,8 +17,8 @@
  * GUARD. Every commit is one MULTI/EXEC that also writes m; m is WATCHed and
  * read (token, commit number) before it. So it is applied only while the token
  * is ours and the last commit acknowledged to us is in the data; else the
- * answer is SG_STORE_LOST and the owner takes over again. Source: PROTOCOL in
- * ARCHITECTURE.md.
+ * answer is SG_STORE_LOST and the owner takes over again. Source: "Delivery"
+ * in ARCHITECTURE.md.
  *
  * Thread: one at a time, the worker's. The process ignores SIGPIPE where TLS is
  * used.

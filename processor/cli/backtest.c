@@ -39,7 +39,10 @@ static const char usage[] =
 	"take\n"
 	"                     for a formula begins with '), or json\n"
 	"\n"
-	"The status is 1 when --compare finds an account elsewhere.\n";
+	"Rows that are none are named, with file and line, and left out; so a\n"
+	"time to come is taken as it is, which `run` would refuse. The status "
+	"is 1\n"
+	"when --compare finds an account elsewhere.\n";
 
 struct backtest {
 	enum cli_output output;

@@ -1,8 +1,11 @@
 /* check.c - segmentd check: a configuration's mistakes, without a broker. */
+#include <string.h>
+
 #include "cli.h"
 
 static const char usage[] =
 	"usage: segmentd check FILE [--set PATH=VALUE]...\n"
+	"       segmentd check --options\n"
 	"\n"
 	"Print every mistake of a configuration with its place, and compile\n"
 	"all of its rules. Warned of is what compiles and is hardly meant:\n"
@@ -12,7 +15,24 @@ static const char usage[] =
 	"records for as long as the windows are.\n"
 	"\n"
 	"The status is 0 when there is no mistake (warnings are none), else "
-	"78.\n";
+	"78.\n"
+	"\n"
+	"  --options   print every option with its default, as YAML\n";
+
+static int
+print_options(void)
+{
+	struct buf text;
+	bool is_written;
+
+	buf_init(&text, 4 << 20);
+	conf_reference(&text);
+	is_written = !text.is_failed &&
+		     fwrite(text.bytes, 1, text.len, stdout) == text.len &&
+		     fflush(stdout) == 0;
+	buf_fini(&text);
+	return is_written ? SG_EXIT_OK : SG_EXIT_IO;
+}
 
 static void
 print_count(size_t n, const char *what, const char *end)
@@ -27,6 +47,8 @@ cli_check(int argc, char **argv)
 	struct cli_args args;
 	int status;
 
+	if (argc == 2 && strcmp(argv[1], "--options") == 0)
+		return print_options();
 	if (!cli_parse(argc, argv, CLI_CONFIG | CLI_CONFIG_OPERAND, usage,
 		    &args, &status))
 		return status;

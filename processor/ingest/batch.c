@@ -122,6 +122,7 @@ offset_is_gone(struct ingest *in, int input, const rd_kafka_message_t *message,
 	int64_t low = -1;
 	int64_t high = -1;
 	int64_t wanted = message->offset;
+	uint64_t skipped;
 	enum sg_err err;
 
 	if (grp == NULL)
@@ -137,10 +138,12 @@ offset_is_gone(struct ingest *in, int input, const rd_kafka_message_t *message,
 			"was created anew",
 			in->topics[input], (int)message->partition,
 			(long long)wanted, (long long)low, (long long)high);
-	SG_LOG(LOG_WARN, "offset_refused", LOG_STR("topic", in->topics[input]),
-		LOG_INT("partition", message->partition),
-		LOG_INT("offset", wanted),
-		LOG_STR("text", rd_kafka_message_errstr(message)));
+	if (log_limit_pass(&in->complaints, &skipped))
+		SG_LOG(LOG_WARN, "offset_refused",
+			LOG_STR("topic", in->topics[input]),
+			LOG_INT("partition", message->partition),
+			LOG_INT("offset", wanted), LOG_INT("skipped", skipped),
+			LOG_STR("text", rd_kafka_message_errstr(message)));
 	err = consumer_seek(in, message->partition, 1U << input, why);
 	/* Where the member has to join anew, it will be told where to start. */
 	return consumer_is_dead(in) || consumer_has_rebalance(in) ? SG_OK : err;
@@ -151,6 +154,7 @@ take_error(struct ingest *in, int input, const rd_kafka_message_t *message,
 	struct sg_fault *why)
 {
 	const char *topic = input < 0 ? "" : in->topics[input];
+	uint64_t skipped;
 
 	switch (message->err) {
 	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
@@ -167,9 +171,11 @@ take_error(struct ingest *in, int input, const rd_kafka_message_t *message,
 		break;
 	}
 	/* The rest librdkafka tries again by itself. */
-	SG_LOG(LOG_WARN, "kafka_consumer", LOG_STR("topic", topic),
-		LOG_INT("partition", message->partition),
-		LOG_STR("text", rd_kafka_message_errstr(message)));
+	if (log_limit_pass(&in->complaints, &skipped))
+		SG_LOG(LOG_WARN, "kafka_consumer", LOG_STR("topic", topic),
+			LOG_INT("partition", message->partition),
+			LOG_INT("skipped", skipped),
+			LOG_STR("text", rd_kafka_message_errstr(message)));
 	return SG_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "segmentd/ingest.h"
+#include "segmentd/log.h"
 
 /* A property with the value that segmentd gives it; a user may have set it
  * before (`is_default`), and then keeps it. */
@@ -59,6 +60,7 @@ struct ingest {
 	 * revocation. */
 	rd_kafka_topic_partition_list_t *coming;
 	int64_t probe_at_us;
+	struct log_limit complaints; /* of librdkafka about what it fetches */
 	/* Contact or groups were lost; 0: never. librdkafka's threads note it.
 	 */
 	_Atomic int64_t lost_at_us;

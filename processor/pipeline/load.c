@@ -126,7 +126,7 @@ pipeline_load(const struct program *program, const struct replay_opts *opts,
 		err = schemas_open(program, &known.registry, why);
 	if (err == SG_OK)
 		err = producer_open(program->conf->kafka, program->conf->nkafka,
-			&prod, why);
+			opts->stop, &prod, why);
 	for (size_t i = 0; i < rows.n && err == SG_OK; i++) {
 		if (opts->stop != NULL && atomic_load(opts->stop))
 			err = SG_INTERRUPTED;

@@ -8,11 +8,13 @@
 
 #define QUEUE_WAIT_MS 60000
 #define QUEUE_STEP_MS 50
+#define FLUSH_STEP_MS 200
 #define SERVE_EVERY 1024
 #define CLOSE_WAIT_MS 2000
 
 struct producer {
 	rd_kafka_t *rk;
+	const atomic_bool *stop; /* NULL: none */
 	uint64_t nsent;
 	uint64_t ndelivered;
 	uint64_t nfailed;
@@ -40,7 +42,8 @@ on_delivered(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque)
 
 enum sg_err
 producer_open(const struct kafka_prop *props, size_t nprops,
-	struct producer **ret_prod, struct sg_fault *why)
+	const atomic_bool *stop, struct producer **ret_prod,
+	struct sg_fault *why)
 {
 	static const struct kafka_prop own[] = {
 		{"enable.idempotence", "true"},
@@ -58,6 +61,7 @@ producer_open(const struct kafka_prop *props, size_t nprops,
 		rd_kafka_conf_destroy(conf);
 		return SG_NOMEM;
 	}
+	prod->stop = stop;
 	rd_kafka_conf_set_opaque(conf, prod);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivered);
 	err = producing_new(conf, &prod->rk, why);
@@ -67,6 +71,12 @@ producer_open(const struct kafka_prop *props, size_t nprops,
 	}
 	*ret_prod = prod;
 	return SG_OK;
+}
+
+static bool
+is_stopped(const struct producer *prod)
+{
+	return prod->stop != NULL && atomic_load(prod->stop);
 }
 
 enum sg_err
@@ -89,6 +99,8 @@ producer_send(struct producer *prod, const char *topic, const void *key,
 		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL ||
 			clock_mono_us() > deadline_us)
 			break;
+		if (is_stopped(prod))
+			return SG_INTERRUPTED;
 		(void)rd_kafka_poll(prod->rk, QUEUE_STEP_MS);
 	}
 	if (++prod->nsent % SERVE_EVERY == 0)
@@ -104,9 +116,15 @@ producer_send(struct producer *prod, const char *topic, const void *key,
 enum sg_err
 producer_flush(struct producer *prod, int32_t timeout_ms, struct sg_fault *why)
 {
-	bool is_late = rd_kafka_flush(prod->rk, timeout_ms) ==
-		       RD_KAFKA_RESP_ERR__TIMED_OUT;
+	int64_t deadline_us = clock_mono_us() + timeout_ms * INT64_C(1000);
+	bool is_late = true;
 
+	while (is_late && clock_mono_us() < deadline_us) {
+		if (is_stopped(prod))
+			return SG_INTERRUPTED;
+		is_late = rd_kafka_flush(prod->rk, FLUSH_STEP_MS) ==
+			  RD_KAFKA_RESP_ERR__TIMED_OUT;
+	}
 	if (prod->nfailed > 0)
 		return sg_fault_set(why, SG_BROKER_DOWN,
 			"%llu records were not delivered, the first to %s: %s",
@@ -114,7 +132,8 @@ producer_flush(struct producer *prod, int32_t timeout_ms, struct sg_fault *why)
 			rd_kafka_err2str(prod->failed));
 	if (is_late)
 		return sg_fault_set(why, SG_TIMEOUT,
-			"%d records are not acknowledged yet",
+			"%d records are not acknowledged yet: is the broker "
+			"there?",
 			rd_kafka_outq_len(prod->rk));
 	return SG_OK;
 }

@@ -29,6 +29,54 @@ def is_golden(name, text):
     assert text == (GOLDEN / name).read_text("utf-8")
 
 
+# --- rows of files ----------------------------------------------------------
+
+BAD_ROWS = """account_id,updated_at,arr
+acme,2025-03-01T09:00:00Z,120000
+bolt,nonsense,5
+core,2025-03-03T09:00:00Z,x
+,2025-03-03T09:00:00Z,3
+"""
+NAMED = ("accounts.csv:3: field 'updated_at': not a time\n",
+         "accounts.csv:4: field 'arr': not a number\n",
+         "accounts.csv:5: the account id is null or empty\n")
+
+
+def test_bad_rows_are_named_and_the_rest_is_used(kafka, redis, tmp_path,
+                                                 unique):
+    company = Company(kafka, redis, tmp_path / "schemas", unique).create()
+    config, rows = tmp_path / "rules.yaml", tmp_path / "accounts.csv"
+    config.write_text(json.dumps(company.config), "utf-8")
+    rows.write_text(BAD_ROWS, "utf-8")
+    replay = command("backtest", "-c", config, "--input", f"account={rows}",
+                     "--until", "2025-04-01", "--output", "json")
+    assert replay.returncode == 0
+    (change,) = [json.loads(line) for line in replay.stdout.splitlines()
+                 if json.loads(line)["segmentation"] == "touch"]
+    assert (change["account_id"], change["to"]) == ("acme", "high")
+    assert "3 bad rows" in replay.stderr
+    load = command("load", "-c", config, "--input", f"account={rows}")
+    assert load.returncode == 65
+    assert "1 records produced, 3 bad rows" in load.stderr
+    for line in NAMED:
+        assert line in replay.stderr and line in load.stderr
+    assert [m.key() for m in kafka.read(f"{unique}.account")] == [b"acme"]
+
+
+def test_load_ends_at_once_on_ctrl_c_while_the_broker_is_away(
+        kafka, redis, tmp_path, unique):
+    company = Company(kafka, redis, tmp_path / "schemas", unique)
+    company.config["kafka"]["bootstrap.servers"] = f"127.0.0.1:{free_port()}"
+    config, rows = tmp_path / "rules.yaml", tmp_path / "accounts.csv"
+    config.write_text(json.dumps(company.config), "utf-8")
+    rows.write_text(BAD_ROWS, "utf-8")
+    load = Process([BINARY, "load", "-c", config, "--input",
+                    f"account={rows}"], tmp_path / "load.log")
+    load.wait_for_output("Connection refused", 60)
+    load.send(signal.SIGINT)
+    assert load.wait(30) == 130
+
+
 # --- fmt and schema ---------------------------------------------------------
 
 UGLY = "version:   1 # the form\ninputs: {}\n"

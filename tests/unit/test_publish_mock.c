@@ -277,8 +277,8 @@ plain_producing_counts(void **state)
 	char *large = calloc(1, 2 << 20);
 
 	assert_non_null(large);
-	assert_int_equal(
-		producer_open(rig->mock.props, rig->mock.nprops, &prod, &why),
+	assert_int_equal(producer_open(rig->mock.props, rig->mock.nprops, NULL,
+				 &prod, &why),
 		SG_OK);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(producer_send(prod, "changes", "k", 1, "v", 1,

@@ -205,7 +205,7 @@ rig_produce(const char *topics, int input, int n)
 
 	(void)snprintf(text, sizeof(text), "%s%d", topics, input);
 	topic = rig_name(text);
-	assert_ok(producer_open(props, nprops, &prod, &why), why);
+	assert_ok(producer_open(props, nprops, NULL, &prod, &why), why);
 	for (int i = 0; i < n; i++) {
 		int len = snprintf(text, sizeof(text), "account-%d", i);
 
