@@ -16,6 +16,7 @@
 #include "segmentd/hash.h"
 #include "segmentd/store.h"
 
+#define STEPS_MAX 5000
 #define TEXT_BYTES_MAX 65536
 
 struct explainer {
@@ -174,7 +175,6 @@ explain_segmentation(
 		.target = look.ruled == TARGET_HOLD
 				  ? NULL
 				  : seat_name(def, look.ruled),
-		.next_ms = look.until_ms,
 	};
 	explain_override(ex, i, ret);
 	explain_hold(&look, ret->override_until_ms, ret);
@@ -200,6 +200,30 @@ explain_segmentation(
 	ret->nclauses = n;
 }
 
+/*
+ * When the account leaves its seat, if nothing happens. What a decision tells
+ * is until when it surely stays (a day passes, a tile leaves its window); that
+ * instant is looked at, and the one after it, as the timers would. Others'
+ * seats are taken as they are now. After so many steps the last one is told:
+ * it does not move before.
+ */
+static int64_t
+next_move(struct explainer *ex, size_t i, int64_t at_ms)
+{
+	struct decide_outlook look = decide_outlook(ex->d, ex->acct, i);
+
+	for (int step = 0; step < STEPS_MAX && look.until_ms != AT_NEVER &&
+			   look.until_ms > at_ms;
+		step++) {
+		at_ms = look.until_ms;
+		decide_view_begin(ex->d, ex->acct, at_ms);
+		look = decide_outlook(ex->d, ex->acct, i);
+		if (look.step.is_move)
+			return at_ms;
+	}
+	return look.until_ms;
+}
+
 static void
 explain_all(struct explainer *ex, struct explanation *ret)
 {
@@ -215,6 +239,10 @@ explain_all(struct explainer *ex, struct explanation *ret)
 	}
 	for (size_t i = 0; i < n; i++)
 		explain_segmentation(ex, i, &list[i]);
+	for (size_t i = 0; i < n; i++) {
+		list[i].next_ms = next_move(ex, i, ret->at_ms);
+		decide_view_begin(ex->d, ex->acct, ret->at_ms);
+	}
 	ret->segmentations = list;
 	ret->nsegmentations = n;
 	for (uint32_t i = 0; i < ex->prog->nslots; i++)
