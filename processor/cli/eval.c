@@ -443,6 +443,49 @@ take_option(struct eval *ev, int c)
 }
 
 static bool
+is_option(const char *arg, const struct option *longs, bool *ret_takes_next)
+{
+	size_t len;
+
+	*ret_takes_next = false;
+	if (strcmp(arg, "-h") == 0 || strcmp(arg, "--") == 0)
+		return true;
+	if (strncmp(arg, "--", 2) != 0)
+		return false;
+	len = strcspn(arg + 2, "=");
+	for (; longs->name != NULL; longs++) {
+		if (len == 0 || strncmp(arg + 2, longs->name, len) != 0)
+			continue;
+		*ret_takes_next = longs->has_arg == required_argument &&
+				  arg[2 + len] != '=';
+		return true;
+	}
+	return false;
+}
+
+/* An expression may begin with a minus, which an option does, too. */
+static void
+take_negative(
+	struct eval *ev, int *argc, char **argv, const struct option *longs)
+{
+	bool takes_next;
+
+	for (int i = 1; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+		if (is_option(argv[i], longs, &takes_next)) {
+			i += takes_next;
+			continue;
+		}
+		if (argv[i][0] != '-')
+			continue;
+		ev->source = argv[i];
+		for (int k = i + 1; k <= *argc; k++)
+			argv[k - 1] = argv[k];
+		(*argc)--;
+		return;
+	}
+}
+
+static bool
 take_arguments(struct eval *ev, int argc, char **argv, int *ret_status)
 {
 	static const struct option longs[] = {
@@ -452,6 +495,7 @@ take_arguments(struct eval *ev, int argc, char **argv, int *ret_status)
 		{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 	int c;
 
+	take_negative(ev, &argc, argv, longs);
 	optind = 1;
 	*ret_status = SG_EXIT_USAGE;
 	while ((c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
@@ -463,11 +507,12 @@ take_arguments(struct eval *ev, int argc, char **argv, int *ret_status)
 		if (!take_option(ev, c))
 			return false;
 	}
-	if (optind + 1 != argc) {
+	if (optind + (ev->source == NULL) != argc) {
 		(void)fputs(usage, stderr);
 		return false;
 	}
-	ev->source = argv[optind];
+	if (ev->source == NULL)
+		ev->source = argv[optind];
 	return true;
 }
 

@@ -290,7 +290,9 @@ in_list(struct cel_frame *frame, struct value v, struct value list)
 		if (frame->until_ms < least_ms)
 			least_ms = frame->until_ms;
 		if (is_equal < 0) {
-			frame->until_ms = frame->now_ms + 1;
+			/* The cost is the same until something read differs. */
+			frame->until_ms = outer_ms;
+			frame_until(frame, least_ms);
 			return value_error(ERR_COST);
 		}
 	}

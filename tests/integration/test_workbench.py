@@ -77,6 +77,63 @@ def test_load_ends_at_once_on_ctrl_c_while_the_broker_is_away(
     assert load.wait(30) == 130
 
 
+# --- eval and explain -------------------------------------------------------
+
+@pytest.mark.parametrize("text, value", [
+    ("-9223372036854775808", -9223372036854775808), ("--1", 1),
+    ("-1 < 0u", True)])
+def test_eval_takes_what_begins_with_a_minus(text, value):
+    done = command("eval", text, "--output", "json")
+    assert json.loads(done.stdout)["value"] == value, done.stderr
+    assert command("eval", "--nwo", "1", "1").returncode == 64
+
+
+def test_what_costs_too_much_is_not_tried_again_each_millisecond(tmp_path):
+    numbers = tmp_path / "numbers.json"
+    numbers.write_text(json.dumps({"a": list(range(300000))}), "utf-8")
+    done = command("eval", "a.all(x, x in a)", "--vars", numbers,
+                   "--output", "json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 1 and "costs too much" in found["error"]
+    assert found["valid_until"] is None
+
+
+def test_explain_tells_when_it_moves_not_when_it_looks_again(tmp_path):
+    (tmp_path / "account.avsc").write_text(json.dumps({
+        "type": "record", "name": "Account", "fields": [
+            {"name": "account_id", "type": "string"},
+            {"name": "at", "type": {"type": "long",
+                                    "logicalType": "timestamp-millis"}}]}))
+    config, rows = tmp_path / "rules.yaml", tmp_path / "accounts.csv"
+    config.write_text(json.dumps({
+        "version": 1, "kafka": {"bootstrap.servers": "localhost:1"},
+        "inputs": {"account": {
+            "topic": "a", "schema": "account.avsc", "key": "account_id",
+            "time": "at", "features": {"days": {"days_since": True},
+                                       "n": {"count": "30d"}}}},
+        "segmentations": {
+            "morning": {"enter": "now.getHours() == 9"},
+            "lost": {"enter": "account.days >= 30"},
+            "few": {"enter": "account.n < 2"},
+            "later": {"enter": "now.getFullYear() >= 2030"},
+            "never": {"enter": "account.n > 5"}}}), "utf-8")
+    rows.write_text("account_id,at\na,2026-03-01T08:00:00Z\n"
+                    "a,2026-03-05T09:00:00Z\na,2026-03-06T10:00:00Z\n")
+    done = command("explain", "a", "-c", config, "--input",
+                   f"account={rows}", "--at", "2026-03-10T12:30:00Z",
+                   "--output", "json")
+    told = {s["segmentation"]: s["next_change"]
+            for s in json.loads(done.stdout)["segmentations"]}
+    replay = command("backtest", "-c", config, "--input", f"account={rows}",
+                     "--until", "2030-01-02")
+    moved = {}
+    for change in map(json.loads, replay.stdout.splitlines()):
+        if change["evaluated_at"] > "2026-03-10T12:30:00Z":
+            moved.setdefault(change["segmentation"], change["evaluated_at"])
+    assert told == {**{name: None for name in told}, **moved}
+    assert set(moved) == {"morning", "lost", "few", "later"}
+
+
 # --- fmt and schema ---------------------------------------------------------
 
 UGLY = "version:   1 # the form\ninputs: {}\n"

@@ -29,7 +29,7 @@ def build(name):
     libs = subprocess.run(["pkg-config", "--libs", *PACKAGES], check=True,
                           capture_output=True, text=True).stdout.split()
     subprocess.run(
-        [os.environ.get("CC", "cc"), *os.environ.get("SANITIZE", "").split(),
+        [*os.environ.get("CC", "cc").split(), *os.environ.get("SANITIZE", "").split(),
          "-o", stem, f"{stem}.o", library, *libs, "-lpthread", "-lm",
          "-lcmocka"], check=True)
     return stem

@@ -9,8 +9,8 @@ import pathlib
 import shutil
 import time
 
-from confluent_kafka import (Consumer, KafkaError, Producer, TopicPartition,
-                             OFFSET_BEGINNING)
+from confluent_kafka import (Consumer, KafkaError, KafkaException, Producer,
+                             TopicPartition, OFFSET_BEGINNING)
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from support.process import Process, free_port, wait_until
@@ -177,9 +177,18 @@ class Broker:
 
     def _offsets(self, topic, end):
         consumer = self._consumer("read_uncommitted")
+
+        def offset(partition):
+            # A broker that has just come back is no leader for a moment.
+            try:
+                return (consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=20)[end],)
+            except KafkaException:
+                return None
+
         try:
-            return {p: consumer.get_watermark_offsets(
-                        TopicPartition(topic, p), timeout=20)[end]
+            return {p: wait_until(lambda: offset(p),
+                                  f"offsets of {topic} [{p}]", 60)[0]
                     for p in range(self.partitions(topic))}
         finally:
             consumer.close()

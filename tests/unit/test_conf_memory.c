@@ -20,8 +20,9 @@
 
 /* A mistake of each sort of reader, secrets, and an environment variable. */
 static const char faulty[] =
-	"redis: {password: x, ulr: y, prefix: '${SEGD_TEST}'}\n"
-	"kafka: {sasl.password: z, group.id: g, a: '${file:/dev/null}'}\n"
+	"redis: {password: x, ulr: y, prefix: '${SEGD_TEST}',\n"
+	"  user: '${file:/dev/null}'}\n"
+	"kafka: {group.id: g}\n" /* librdkafka ends without memory */
 	"inputs:\n"
 	"  a:\n"
 	"    topic: 'no spaces'\n"
