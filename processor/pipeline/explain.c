@@ -27,10 +27,10 @@ struct explainer {
 	bool is_failed;
 };
 
+/* NULL when out of memory. */
 static const char *
-slot_text(struct explainer *ex, uint32_t slot)
+value_text(struct explainer *ex, struct value v, const struct type *type)
 {
-	struct value v = decide_view(ex->d, slot);
 	struct buf text;
 	char *copy;
 
@@ -40,7 +40,7 @@ slot_text(struct explainer *ex, uint32_t slot)
 	else if (v.kind == VALUE_ABSENT)
 		buf_put_str(&text, "(none)");
 	else
-		value_to_text(v, ex->prog->slots[slot].type, &text);
+		value_to_text(v, type, &text);
 	copy = text.is_failed ? arena_copy(ex->arena, "(long)", 6)
 			      : arena_copy(ex->arena, text.bytes, text.len);
 	buf_fini(&text);
@@ -49,20 +49,63 @@ slot_text(struct explainer *ex, uint32_t slot)
 	return copy;
 }
 
-static const struct explain_value *
-values_of(struct explainer *ex, const uint32_t *slots, size_t n)
+/* The score that a slot is; NULL: it is none. */
+static const struct program_score *
+score_of(const struct explainer *ex, uint32_t slot)
 {
-	struct explain_value *values =
-		arena_array(ex->arena, n + 1, sizeof(*values));
+	const struct program_slot *ps = &ex->prog->slots[slot];
 
+	return ps->kind == SLOT_SCORE ? &ex->prog->scores[ps->index] : NULL;
+}
+
+/* What makes a score: the points of each clause, or how it failed. */
+static size_t
+points_of(struct explainer *ex, const struct program_score *score,
+	struct explain_value *values)
+{
+	for (size_t i = 0; i < score->nclauses; i++) {
+		struct value v = decide_eval(ex->d, score->clauses[i]).value;
+		struct buf name;
+
+		buf_init(&name, TEXT_BYTES_MAX);
+		buf_printf(&name, "%s.%s", score->name, score->clause_names[i]);
+		values[i].name = arena_copy(ex->arena, name.bytes, name.len);
+		buf_fini(&name);
+		if (v.kind == VALUE_BOOL)
+			v = value_double(v.as.b ? score->points[i] : 0);
+		values[i].text = value_text(ex, v, NULL);
+		if (values[i].name == NULL)
+			ex->is_failed = true;
+	}
+	return score->nclauses;
+}
+
+static const struct explain_value *
+values_of(struct explainer *ex, const uint32_t *slots, size_t n, size_t *ret_n)
+{
+	struct explain_value *values;
+	size_t room = n, at = 0;
+
+	for (size_t i = 0; i < n; i++)
+		room += score_of(ex, slots[i]) == NULL
+				? 0
+				: score_of(ex, slots[i])->nclauses;
+	values = arena_array(ex->arena, room + 1, sizeof(*values));
+	*ret_n = 0;
 	if (values == NULL) {
 		ex->is_failed = true;
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++) {
-		values[i].name = ex->prog->slots[slots[i]].name;
-		values[i].text = slot_text(ex, slots[i]);
+		const struct program_score *score = score_of(ex, slots[i]);
+
+		values[at].name = ex->prog->slots[slots[i]].name;
+		values[at++].text = value_text(ex, decide_view(ex->d, slots[i]),
+			ex->prog->slots[slots[i]].type);
+		if (score != NULL)
+			at += points_of(ex, score, &values[at]);
 	}
+	*ret_n = at;
 	return values;
 }
 
@@ -72,6 +115,7 @@ explain_clause(struct explainer *ex, const char *rule,
 {
 	const uint32_t *slots;
 	struct cel_result res;
+	size_t nslots;
 
 	*ret = (struct explain_clause){.rule = rule,
 		.source = "",
@@ -92,8 +136,8 @@ explain_clause(struct explainer *ex, const char *rule,
 			arena_copy(ex->arena, ret->error, strlen(ret->error));
 		ex->is_failed = ex->is_failed || ret->error == NULL;
 	}
-	slots = cel_prog_slots(prog, &ret->nvalues);
-	ret->values = values_of(ex, slots, ret->nvalues);
+	slots = cel_prog_slots(prog, &nslots);
+	ret->values = values_of(ex, slots, nslots, &ret->nvalues);
 }
 
 static void
@@ -101,7 +145,8 @@ explain_renewal(struct explainer *ex, struct explain_clause *ret)
 {
 	const struct cel_prog *prog = ex->prog->renewal_date;
 	struct cel_result res = decide_eval(ex->d, prog);
-	const uint32_t *slots = cel_prog_slots(prog, &ret->nvalues);
+	size_t nslots;
+	const uint32_t *slots = cel_prog_slots(prog, &nslots);
 	const char *error = NULL;
 	int64_t zone_until;
 
@@ -120,7 +165,7 @@ explain_renewal(struct explainer *ex, struct explain_clause *ret)
 		ret->error = arena_copy(ex->arena, error, strlen(error));
 		ex->is_failed = ex->is_failed || ret->error == NULL;
 	}
-	ret->values = values_of(ex, slots, ret->nvalues);
+	ret->values = values_of(ex, slots, nslots, &ret->nvalues);
 }
 
 static void
@@ -247,8 +292,7 @@ explain_all(struct explainer *ex, struct explanation *ret)
 	ret->nsegmentations = n;
 	for (uint32_t i = 0; i < ex->prog->nslots; i++)
 		slots[i] = i;
-	ret->values = values_of(ex, slots, ex->prog->nslots);
-	ret->nvalues = ex->prog->nslots;
+	ret->values = values_of(ex, slots, ex->prog->nslots, &ret->nvalues);
 }
 
 enum sg_err

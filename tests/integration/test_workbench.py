@@ -134,6 +134,41 @@ def test_explain_tells_when_it_moves_not_when_it_looks_again(tmp_path):
     assert set(moved) == {"morning", "lost", "few", "later"}
 
 
+def test_explain_shows_the_points_of_a_score_and_what_failed(tmp_path):
+    (tmp_path / "account.avsc").write_text(json.dumps({
+        "type": "record", "name": "Account", "fields": [
+            {"name": "account_id", "type": "string"},
+            {"name": "arr", "type": "long"},
+            {"name": "at", "type": {"type": "long",
+                                    "logicalType": "timestamp-millis"}}]}))
+    config, rows = tmp_path / "rules.yaml", tmp_path / "accounts.ndjson"
+    config.write_text(json.dumps({
+        "version": 1, "kafka": {"bootstrap.servers": "localhost:1"},
+        "inputs": {"account": {
+            "topic": "a", "schema": "account.avsc", "key": "account_id",
+            "time": "at", "features": {"arr": {"last": "arr"}}}},
+        "scores": {"health": [
+            {"name": "big", "when": "account.arr > 50", "points": 40},
+            {"name": "huge", "when": "account.arr > 500", "points": 20},
+            {"name": "odd", "when": "1 / (account.arr - 7) > 0",
+             "points": 1}]},
+        "segmentations": {"well": {"enter": "score.health >= 30.0"}}}),
+        "utf-8")
+
+    def values(arr):
+        rows.write_text(json.dumps(
+            {"account_id": "a", "arr": arr, "at": "2026-03-01T00:00:00Z"}),
+            "utf-8")
+        done = command("explain", "a", "-c", config, "--input",
+                       f"account={rows}", "--output", "json")
+        (well,) = json.loads(done.stdout)["segmentations"]
+        return well["clauses"][0]["values"]
+
+    assert values(60) == {"score.health": "40", "score.health.big": "40",
+                          "score.health.huge": "0", "score.health.odd": "0"}
+    assert values(7)["score.health.odd"] == "error: division by zero"
+
+
 # --- fmt and schema ---------------------------------------------------------
 
 UGLY = "version:   1 # the form\ninputs: {}\n"
