@@ -302,6 +302,7 @@ def test_large_records_that_wait_for_their_time_are_not_all_in_memory(
               * 1000)
     company.config.update(clock="event", workers=1)
     company.config["kafka"]["queued.max.messages.kbytes"] = "65536"
+    company.config["http"] = {"listen": ""}
     company.send_accounts(company.account_record("acme", 120000.0, at=day))
     big = company.usage_record("acme", kind="x" * size, at=day + 9 * DAY_MS)
     for _ in range(n // 50):
