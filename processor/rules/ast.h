@@ -107,4 +107,22 @@ struct node {
 	const struct type *type;
 };
 
+/* a < b is b > a. */
+static inline enum node_op
+node_op_mirrored(enum node_op op)
+{
+	switch (op) {
+	case NODE_OP_LT:
+		return NODE_OP_GT;
+	case NODE_OP_LE:
+		return NODE_OP_GE;
+	case NODE_OP_GT:
+		return NODE_OP_LT;
+	case NODE_OP_GE:
+		return NODE_OP_LE;
+	default:
+		return op;
+	}
+}
+
 #endif

@@ -115,24 +115,6 @@ is_comparison(const struct node *node)
 	return node->op >= NODE_OP_LT && node->op <= NODE_OP_NE;
 }
 
-/* `c < x` is `x > c`. */
-static enum node_op
-mirrored(enum node_op op)
-{
-	switch (op) {
-	case NODE_OP_LT:
-		return NODE_OP_GT;
-	case NODE_OP_LE:
-		return NODE_OP_GE;
-	case NODE_OP_GT:
-		return NODE_OP_LT;
-	case NODE_OP_GE:
-		return NODE_OP_LE;
-	default:
-		return op;
-	}
-}
-
 static enum cel_op
 fused_op(struct value v, enum node_op op)
 {
@@ -159,7 +141,7 @@ emit_comparison(struct compiler *cc, const struct node *node)
 
 	if (fold(cc, node->args[0], &v)) {
 		left = node->args[1];
-		op = mirrored(op);
+		op = node_op_mirrored(op);
 	} else if (!fold(cc, node->args[1], &v)) {
 		emit_node(cc, left);
 		emit_node(cc, node->args[1]);

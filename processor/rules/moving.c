@@ -66,23 +66,6 @@ note_flip(struct cel_frame *frame, nanos_t distance, nanos_t step,
 	}
 }
 
-static enum node_op
-mirrored(enum node_op op)
-{
-	switch (op) {
-	case NODE_OP_LT:
-		return NODE_OP_GT;
-	case NODE_OP_LE:
-		return NODE_OP_GE;
-	case NODE_OP_GT:
-		return NODE_OP_LT;
-	case NODE_OP_GE:
-		return NODE_OP_LE;
-	default:
-		return op;
-	}
-}
-
 int
 moving_compare(struct cel_frame *frame, struct value a, struct value b,
 	enum node_op op)
@@ -93,7 +76,8 @@ moving_compare(struct cel_frame *frame, struct value a, struct value b,
 	if (slope > 0)
 		note_flip(frame, distance, slope * NS_PER_MS, op);
 	else if (slope < 0)
-		note_flip(frame, -distance, -slope * NS_PER_MS, mirrored(op));
+		note_flip(frame, -distance, -slope * NS_PER_MS,
+			node_op_mirrored(op));
 	return distance < 0 ? -1 : distance > 0;
 }
 

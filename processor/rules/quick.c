@@ -120,23 +120,6 @@ slot_of(const struct builder *b, const struct node *node)
 	return b->cc->env->names[node->index].slot;
 }
 
-static enum node_op
-mirrored(enum node_op op)
-{
-	switch (op) {
-	case NODE_OP_LT:
-		return NODE_OP_GT;
-	case NODE_OP_LE:
-		return NODE_OP_GE;
-	case NODE_OP_GT:
-		return NODE_OP_LT;
-	case NODE_OP_GE:
-		return NODE_OP_LE;
-	default:
-		return op;
-	}
-}
-
 /* `x op k` as a range; false when no x is in it. */
 static bool
 int_range(enum node_op op, int64_t k, struct quick_step *st)
@@ -265,7 +248,7 @@ since(struct builder *b, const struct node *node, struct quick_step *st,
 		!line_add(node->args[1], -1, &line) || line.now * line.x != -1)
 		return false;
 	if (line.now == -1)
-		op = mirrored(op);
+		op = node_op_mirrored(op);
 	line.ns *= line.now;
 	rest = -line.ns % NS_PER_MS;
 	if (rest < 0)
@@ -305,7 +288,7 @@ comparison(struct builder *b, const struct node *node, struct quick_step *st,
 	if (left->kind == NODE_CONST) {
 		left = node->args[1];
 		right = node->args[0];
-		op = mirrored(op);
+		op = node_op_mirrored(op);
 	}
 	if (!is_slot(left) || right->kind != NODE_CONST)
 		return since(b, node, st, ret_is_inverted);
