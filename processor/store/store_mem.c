@@ -430,32 +430,40 @@ segment_find(struct store *base, const struct store_segment *segment)
 	return entry == NULL ? NULL : entry->value;
 }
 
+/* All keys of a map, which may be NULL. */
+static enum sg_err
+keys_copy(const struct mem_map *map, struct arena *arena,
+	const char ***ret_keys, size_t *ret_n)
+{
+	const char **keys =
+		arena_array(arena, map == NULL ? 1 : map->n + 1, sizeof(*keys));
+	const struct mem_entry *entry;
+	size_t n = 0, at = 0;
+
+	if (keys == NULL)
+		return SG_NOMEM;
+	while (map != NULL && (entry = mem_map_next(map, &at)) != NULL) {
+		keys[n] = arena_copy(arena, entry->key, entry->key_len);
+		if (keys[n++] == NULL)
+			return SG_NOMEM;
+	}
+	*ret_keys = keys;
+	*ret_n = n;
+	return SG_OK;
+}
+
 static enum sg_err
 mem_members(struct store *base, const struct store_segment *segment,
 	uint64_t *cursor, struct arena *arena, const char ***ret_accounts,
 	size_t *ret_n, struct sg_fault *why)
 {
 	const struct mem_map *map = segment_find(base, segment);
-	const struct mem_entry *entry;
-	const char **accounts;
 	enum sg_err err = fail_if_asked(store_of(base), why);
-	size_t n = 0, at = 0;
 
 	if (err != SG_OK)
 		return err;
-	accounts = arena_array(
-		arena, map == NULL ? 1 : map->n + 1, sizeof(*accounts));
-	if (accounts == NULL)
-		return SG_NOMEM;
-	while (map != NULL && (entry = mem_map_next(map, &at)) != NULL) {
-		accounts[n] = arena_copy(arena, entry->key, entry->key_len);
-		if (accounts[n++] == NULL)
-			return SG_NOMEM;
-	}
 	*cursor = 0;
-	*ret_accounts = accounts;
-	*ret_n = n;
-	return SG_OK;
+	return keys_copy(map, arena, ret_accounts, ret_n);
 }
 
 static enum sg_err
@@ -583,26 +591,12 @@ mem_index_scan(struct store *base, const struct store_index *index,
 	size_t *ret_n, struct sg_fault *why)
 {
 	const struct mem_map *map = index_map(base, index);
-	const struct mem_entry *entry;
-	const char **accounts;
 	enum sg_err err = fail_if_asked(store_of(base), why);
-	size_t n = 0, at = 0;
 
 	if (err != SG_OK)
 		return err;
-	accounts = arena_array(
-		arena, map == NULL ? 1 : map->n + 1, sizeof(*accounts));
-	if (accounts == NULL)
-		return SG_NOMEM;
-	while (map != NULL && (entry = mem_map_next(map, &at)) != NULL) {
-		accounts[n] = arena_copy(arena, entry->key, entry->key_len);
-		if (accounts[n++] == NULL)
-			return SG_NOMEM;
-	}
 	*cursor = 0;
-	*ret_accounts = accounts;
-	*ret_n = n;
-	return SG_OK;
+	return keys_copy(map, arena, ret_accounts, ret_n);
 }
 
 static enum sg_err
