@@ -361,6 +361,22 @@ text_or_null(const struct conf_text *text)
 	return text->s == NULL || text->len == 0 ? NULL : text->s;
 }
 
+struct ingest_opts
+program_onlooker(const struct program *prog, const char **topics)
+{
+	const struct conf *conf = prog->conf;
+
+	for (size_t i = 0; i < prog->ninputs; i++)
+		topics[i] = prog->inputs[i].topic;
+	return (struct ingest_opts){.props = conf->kafka,
+		.nprops = conf->nkafka,
+		.group = conf->opt.group.s,
+		.instance = "onlooker",
+		.topics = topics,
+		.ntopics = prog->ninputs,
+		.batch_max = 1};
+}
+
 struct store_opts
 program_store_opts(const struct program *prog)
 {

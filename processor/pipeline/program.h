@@ -18,6 +18,7 @@
 #include "segmentd/conf.h"
 #include "segmentd/decode.h"
 #include "segmentd/features.h"
+#include "segmentd/ingest.h"
 #include "segmentd/pipeline.h"
 #include "segmentd/segments.h"
 
@@ -155,5 +156,10 @@ struct program {
 /* How its Redis is reached. Valid until: the program goes. */
 struct store_opts
 program_store_opts(const struct program *prog);
+
+/* A consumer of the inputs that is no member of the group. `topics` has room
+ * for INPUTS_MAX and outlives the result. */
+struct ingest_opts
+program_onlooker(const struct program *prog, const char **topics);
 
 #endif

@@ -177,20 +177,11 @@ build(struct rebuild *rb, struct sg_fault *why)
 static enum sg_err
 open_all(struct rebuild *rb, struct sg_fault *why)
 {
-	const struct conf *conf = rb->prog->conf;
 	struct store_opts opts = program_store_opts(rb->prog);
 	const char *topics[INPUTS_MAX];
-	struct ingest_opts ingest = {.props = conf->kafka,
-		.nprops = conf->nkafka,
-		.group = conf->opt.group.s,
-		.instance = "onlooker",
-		.topics = topics,
-		.ntopics = rb->prog->ninputs,
-		.batch_max = 1};
+	struct ingest_opts ingest = program_onlooker(rb->prog, topics);
 	enum sg_err err;
 
-	for (size_t i = 0; i < rb->prog->ninputs; i++)
-		topics[i] = rb->prog->inputs[i].topic;
 	err = store_open_redis(&opts, &rb->store, why);
 	if (err == SG_OK)
 		err = store_ping(rb->store, why);

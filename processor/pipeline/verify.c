@@ -431,19 +431,10 @@ static enum sg_err
 verify_open(struct verify *v, struct sg_fault *why)
 {
 	struct store_opts opts = program_store_opts(v->prog);
-	const struct conf *conf = v->prog->conf;
 	const char *topics[INPUTS_MAX];
-	struct ingest_opts ingest = {.props = conf->kafka,
-		.nprops = conf->nkafka,
-		.group = conf->opt.group.s,
-		.instance = "onlooker",
-		.topics = topics,
-		.ntopics = v->prog->ninputs,
-		.batch_max = 1};
+	struct ingest_opts ingest = program_onlooker(v->prog, topics);
 	enum sg_err err;
 
-	for (size_t i = 0; i < v->prog->ninputs; i++)
-		topics[i] = v->prog->inputs[i].topic;
 	v->differences =
 		calloc(VERIFY_LIST_MAX, sizeof(struct verify_difference));
 	if (v->differences == NULL)
