@@ -141,9 +141,17 @@ def test_sighup_and_a_lost_transactional_id_under_load(
     daemon = segmentd(company.config)
     daemon.start()
     pid = daemon.process.pid
-    turns = 40
-    sender = threading.Thread(
-        target=send_turns, args=(company, range(turns + 1)))
+    is_enough = threading.Event()
+    turns = []
+
+    def send_until_enough():
+        """Not a number of turns: however fast they are worked off, there are
+        changes to make after each reload."""
+        while not is_enough.wait(0.05):
+            send_turns(company, [len(turns)])
+            turns.append(len(turns))
+
+    sender = threading.Thread(target=send_until_enough, daemon=True)
     sender.start()
     for n in range(1, 4):
         wait_until(lambda: told(daemon) >= 60, "it is at work", 90)
@@ -157,10 +165,13 @@ def test_sighup_and_a_lost_transactional_id_under_load(
         daemon.path.write_text(
             yaml.safe_dump(daemon.config, sort_keys=False), "utf-8")
         daemon.process.send(signal.SIGHUP)
+        daemon.wait_for(lambda: daemon.output().count(
+            "event=config_reload") >= n, "it has read its rules anew", 90)
+    is_enough.set()
     sender.join(120)
     assert not sender.is_alive()
     client = redis.client()
-    segment = ("low", "mid", "high")[turns % 3]
+    segment = ("low", "mid", "high")[turns[-1] % 3]
     wait_until(lambda: client.scard(
         f"{company.name}:seg:touch:{segment}") == 20, "the end is there", 90)
     assert daemon.process.pid == pid and daemon.process.is_running()
