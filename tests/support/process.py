@@ -5,7 +5,10 @@ is waited for fails the test with the end of its log.
 """
 
 import ctypes
+import itertools
 import os
+import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -18,14 +21,40 @@ class ProcessFailed(AssertionError):
     """A child died, or did not do what was waited for."""
 
 
+def _ports():
+    """Ports that the kernel gives to no outgoing connection. One that it could
+    give may be gone before a server listens on it, or while the server is
+    restarted: even a client that tries to reach the server can end up connected to
+    itself. Each of several test runners side by side has its own share.
+    """
+    text = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    end = int(text.split()[0])
+    begin = 10000 if end > 12000 else end // 2
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    share = (end - begin) // WORKERS_MAX
+    begin += worker % WORKERS_MAX * share
+    ports = list(range(begin, begin + share))
+    random.SystemRandom().shuffle(ports)
+    yield from itertools.cycle(ports)
+
+
+WORKERS_MAX = 8
+PORTS = _ports()
+
+
 def free_port():
     """A TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    for port in PORTS:
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
-def wait_until(condition, what, timeout=30.0, pause=0.05):
+def wait_until(condition, what, timeout=90.0, pause=0.05):
     """Return condition()'s first true value; fail when it has none in time."""
     deadline = time.monotonic() + timeout
     while True:
