@@ -19,6 +19,9 @@ def company(kafka, redis, tmp_path, unique):
     return Company(kafka, redis, tmp_path / "schemas", unique).create()
 
 
+SEGMENTS = ("low", "mid", "high")
+
+
 def arr_of(turn):
     return (1.0, 30000.0, 200000.0)[turn % 3]
 
@@ -125,6 +128,53 @@ def test_sigterm_while_servers_are_away(
             assert set(versions_of(company).values()) == {3}
 
 
+@pytest.mark.parametrize("delivery", ("exactly_once", "at_least_once"))
+def test_sigterm_while_servers_hang(
+        own_kafka, redis, segmentd, tmp_path, unique, delivery):
+    """They keep their connections and answer nothing: in the midst of what was
+    asked of them, and of one that has waited."""
+    company = Company(own_kafka, redis, tmp_path / "schemas", unique,
+                      partitions=2).create()
+    company.config["delivery"] = delivery
+    daemon = segmentd(company.config)
+    client = redis.client()
+
+    def waits():
+        return daemon.metric("segmentd_freshness_seconds") > 3
+
+    turn = 1
+    daemon.start()
+    send_turns(company, [turn])
+    for server in (redis, own_kafka):
+        for is_waiting in (False, True):
+            wait_until(lambda: client.scard(
+                f"{unique}:seg:touch:{SEGMENTS[turn % 3]}") == 20,
+                "all are there", 120)
+            turn += 1
+            sent = threading.Thread(target=send_turns, args=(company, [turn]))
+            if server is own_kafka:
+                before = daemon.metric("segmentd_consumed_total")
+                sent.start()
+                wait_until(lambda: daemon.metric("segmentd_consumed_total")
+                           > before, "it reads", 90, pause=0.001)
+            server.process.send(signal.SIGSTOP)
+            try:
+                if server is redis:
+                    sent.start()
+                if is_waiting:
+                    daemon.wait_for(waits, "nothing goes on", 90)
+                stop_in_time(daemon)
+            finally:
+                server.process.send(signal.SIGCONT)
+            sent.join()
+            daemon.start()
+    wait_until(lambda: client.scard(
+        f"{unique}:seg:touch:{SEGMENTS[turn % 3]}") == 20, "all came", 120)
+    stop_in_time(daemon)
+    if delivery == "exactly_once":
+        assert set(versions_of(company).values()) == {5}
+
+
 def told(daemon):
     """Changes since the last reload, which begins with new counters and, for a
     moment, without a listener."""
@@ -171,7 +221,7 @@ def test_sighup_and_a_lost_transactional_id_under_load(
     sender.join(120)
     assert not sender.is_alive()
     client = redis.client()
-    segment = ("low", "mid", "high")[turns[-1] % 3]
+    segment = SEGMENTS[turns[-1] % 3]
     wait_until(lambda: client.scard(
         f"{company.name}:seg:touch:{segment}") == 20, "the end is there", 90)
     assert daemon.process.pid == pid and daemon.process.is_running()
