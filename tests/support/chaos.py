@@ -1,7 +1,7 @@
 """The chaos run: a stream of events, and everything around segmentd failing.
 
 Real Kafka, a Redis master with its replica behind a proxy, and some instances
-of segmentd. What is done, and the pauses between, come from the seed alone.
+of segmentd, each at the end of a network link of its own. What is done, and the pauses between, come from the seed alone.
 In the end the change log, segmentd.current and Redis have to agree with each
 other, with a fold of the input as it is in Kafka, and with the rules; and each
 change with the features of its moment.
@@ -17,7 +17,7 @@ import time
 
 from confluent_kafka import Producer
 
-from support import oracle
+from support import network, oracle
 from support.company import (ACCOUNT_SCHEMA_ID, USAGE_SCHEMA_ID, Company,
                              now_ms)
 from support.process import wait_until
@@ -42,6 +42,10 @@ KINDS = {
     "redis_delay": 2,
     "broker_hang": 2,     # stopped for a while, as a cut network
     "broker_restart": 2,  # killed and started again
+    "network_cut": 6,     # of an instance: it lives on, alone
+    "network_kafka": 5,   # the same, of the way to Kafka only
+    "network_redis": 4,
+    "network_delay": 3,
 }
 
 RULES = {
@@ -109,7 +113,7 @@ class Stream:
 
 class Chaos:
     def __init__(self, kafka, folder, name, seed, instances=2, accounts=300,
-                 per_second=120, say=lambda text: None):
+                 per_second=120, say=lambda text: None, has_links=False):
         self.kafka = kafka
         self.nodes = getattr(kafka, "nodes", [kafka])
         self.is_cluster = len(self.nodes) > 1
@@ -124,23 +128,29 @@ class Chaos:
             server.start()
         self.master = 0
         self._follow()
-        self.proxy = TcpProxy(("127.0.0.1", self.redis[0].port))
+        host = network.SERVERS if has_links else "127.0.0.1"
+        self.proxy = TcpProxy(("127.0.0.1", self.redis[0].port), host)
         self.company = Company(kafka, self.redis[0], folder / "schemas", name)
         self._configure()
         self.company.create()
+        self.links = [network.Link(i) if has_links else None
+                      for i in range(instances)]
         self.daemons = [
             Segmentd(dict(self.company.config, instance=f"i{i}"),
-                     folder / f"segmentd-{i}")
-            for i in range(instances)]
+                     folder / f"segmentd-{i}", link=link)
+            for i, link in enumerate(self.links)]
         self.stream = Stream(self.company, seed, accounts, per_second)
-        self.done = {kind: 0 for kind in KINDS}
-        self.recoveries = {kind: [] for kind in KINDS}
+        self.kinds = {kind: weight for kind, weight in KINDS.items()
+                      if has_links or not kind.startswith("network")}
+        self.done = {kind: 0 for kind in self.kinds}
+        self.recoveries = {kind: [] for kind in self.kinds}
         self.marks = 0
 
     def _configure(self):
         config = self.company.config
         config.update(workers=2, segmentations=RULES)
-        config["redis"]["url"] = f"redis://127.0.0.1:{self.proxy.port}/0"
+        config["redis"]["url"] = (
+            f"redis://{self.proxy.host}:{self.proxy.port}/0")
         config["kafka"].update({"session.timeout.ms": str(SESSION_MS),
                                 "heartbeat.interval.ms": "1000",
                                 "transaction.timeout.ms": "8000"})
@@ -195,6 +205,9 @@ class Chaos:
             if daemon.process is not None:
                 daemon.kill9()
         self.proxy.close()
+        for link in self.links:
+            if link is not None:
+                link.close()
         for server in self.redis:
             server.kill9()
 
@@ -272,6 +285,31 @@ class Chaos:
             node.restart()
         wait_until(self._broker_serves, "the brokers serve", SETTLE_S)
 
+    def network_cut(self, ports=()):
+        """No packet passes, or those of one direction: a request arrives and
+        its answer does not. Half of the times the session ends meanwhile."""
+        link = self.random.choice(self.links)
+        is_out, is_in = self.random.choice(
+            ((True, True), (True, False), (False, True)))
+        pause = self.random.uniform(*self.random.choice(
+            ((0.5, SESSION_MS / 1000), (SESSION_MS / 1000 + 0.5, 12))))
+        link.set(**{"out": is_out, "in": is_in, "ports": ports})
+        time.sleep(pause)
+        link.set()
+
+    def network_kafka(self):
+        self.network_cut([node.port for node in self.nodes])
+
+    def network_redis(self):
+        self.network_cut([self.proxy.port])
+
+    def network_delay(self):
+        link = self.random.choice(self.links)
+        link.set(delay=[0.05, self.random.uniform(0.05, 0.3)],
+                 loss=self.random.uniform(0, 0.05))
+        time.sleep(self.random.uniform(2, 5))
+        link.set()
+
     # --- recovery -----------------------------------------------------------
 
     def _check_alive(self):
@@ -302,14 +340,16 @@ class Chaos:
     def run(self, kills, seconds=None):
         end = time.monotonic() + seconds if seconds else None
         # Each of several brokers fails as often as a single one, and more.
-        kinds, weights = list(KINDS), [
+        kinds, weights = list(self.kinds), [
             weight * (4 if self.is_cluster and "broker" in kind else 1)
-            for kind, weight in KINDS.items()]
+            for kind, weight in self.kinds.items()]
+        first = self.random.sample(kinds, len(kinds))  # each of them once
         self.recover()
         for n in range(kills):
             if end and time.monotonic() > end:
                 break
-            kind = self.random.choices(kinds, weights)[0]
+            kind = (first[n] if n < len(first)
+                    else self.random.choices(kinds, weights)[0])
             is_waiting = self.random.random() < 0.7
             pause = self.random.uniform(0, 1.5)
             began = time.monotonic()

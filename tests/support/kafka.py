@@ -33,11 +33,13 @@ def why_absent():
 
 class Broker:
     """One broker, controller included, in `directory`. `extra` are more lines
-    of its properties, `env` more of its environment."""
+    of its properties, `env` more of its environment, `host` is the address
+    where clients find it."""
 
     replication = 1
 
-    def __init__(self, directory, extra=(), env=None):
+    def __init__(self, directory, extra=(), env=None, host="127.0.0.1"):
+        self.host = host
         self.extra = list(extra)
         self.env = env or {}
         self.directory = pathlib.Path(directory)
@@ -49,7 +51,7 @@ class Broker:
 
     @property
     def bootstrap(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     # --- life ---------------------------------------------------------------
 
@@ -58,10 +60,11 @@ class Broker:
             [ROOT / "tests/kafka/broker", self.directory, self.port,
              self.controller_port],
             self.directory / "broker.log",
-            env={**os.environ, "KAFKA_LIBS": str(LIBS), **self.env,
+            env={**os.environ, "KAFKA_LIBS": str(LIBS),
+                 "KAFKA_HOST": self.host, **self.env,
                  "KAFKA_EXTRA": "\n".join(self.extra)})
 
-    def start(self, timeout=90.0):
+    def start(self, timeout=180.0):
         self.launch()
         self.process.wait_for_output("Kafka Server started", timeout)
         wait_until(self._answers, "the broker answers", timeout)
@@ -251,9 +254,9 @@ class Cluster(Broker):
 
     replication = 3
 
-    def __init__(self, directory, size=3):
+    def __init__(self, directory, size=3, **options):
         super().__init__(directory)
-        self.nodes = [Broker(self.directory / str(n))
+        self.nodes = [Broker(self.directory / str(n), **options)
                       for n in range(1, size + 1)]
         voters = ",".join(f"{n}@127.0.0.1:{node.controller_port}"
                           for n, node in enumerate(self.nodes, 1))

@@ -22,22 +22,24 @@ class Segmentd:
     """`segmentd run` with a configuration given as data.
 
     http.listen is set to a free port unless the configuration has one. The
-    same object may be started again after it ended.
+    same object may be started again after it ended. With a `link` it runs in
+    the namespace of that.
     """
 
     def __init__(self, config, directory, env=None, arguments=(),
-                 binary=BINARY):
+                 binary=BINARY, link=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config = dict(config)
         http = dict(self.config.get("http", {}))
-        http.setdefault("listen", f"127.0.0.1:{free_port()}")
+        host = link.host if link else "127.0.0.1"
+        http.setdefault("listen", f"{host}:{free_port()}")
         self.config["http"] = http
         self.path = self.directory / "segmentd.yaml"
         self.log = self.directory / "segmentd.log"
         self.env = env or {}
         self.arguments = list(arguments)
-        self.binary = binary
+        self.command = [*(link.inside if link else []), binary]
         self.process = None
 
     def start(self, is_waiting=True, timeout=60.0, env=None):
@@ -46,7 +48,7 @@ class Segmentd:
         self.path.write_text(
             yaml.safe_dump(self.config, sort_keys=False), "utf-8")
         self.process = Process(
-            [self.binary, "run", "-c", self.path, *self.arguments], self.log,
+            [*self.command, "run", "-c", self.path, *self.arguments], self.log,
             env={**os.environ, **self.env, **(env or {})},
             cwd=self.directory)
         if is_waiting:

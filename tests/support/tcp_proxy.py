@@ -12,13 +12,14 @@ CHUNK = 1 << 16
 class TcpProxy:
     """Listens on a port of its own; `target` is (host, port)."""
 
-    def __init__(self, target):
+    def __init__(self, target, host="127.0.0.1"):
+        self.host = host
         self.target = target
         self.delay_s = 0.0
         self.is_cut = False
         self.links = set()
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((host, 0))
         self.port = self.listener.getsockname()[1]
         self.is_closing = False
         threading.Thread(target=self._accept, daemon=True).start()
