@@ -28,6 +28,7 @@ from support.tcp_proxy import TcpProxy
 SILENT_MS = 6000
 MINUTE_MS = 60000
 SESSION_MS = 4000
+AWAY_S = SESSION_MS / 1000 + 1  # long enough for others to have taken over
 SETTLE_S = 180
 
 # What befalls the system, and how often.
@@ -220,20 +221,21 @@ class Chaos:
         return self.nodes[int(self.random.random() * len(self.nodes))]
 
     def kill(self):
-        daemon, pause = self._daemon(), self.random.choice((0, 0, 0.5, 6))
+        daemon, pause = self._daemon(), self.random.choice(
+            (0, 0, 0.5, AWAY_S))
         daemon.kill9()
         time.sleep(pause)
         daemon.start(is_waiting=False)
 
     def stop(self):
         daemon = self._daemon()
-        pause = SESSION_MS / 1000 + self.random.uniform(0.5, 4)
+        pause = SESSION_MS / 1000 + self.random.uniform(0.5, 2)
         daemon.freeze()
         time.sleep(pause)
         daemon.thaw()
 
     def rebalance(self):
-        daemon, pause = self._daemon(), self.random.choice((0, 1, 6))
+        daemon, pause = self._daemon(), self.random.choice((0, 1, AWAY_S))
         daemon.stop(60)
         time.sleep(pause)
         daemon.start(is_waiting=False)
@@ -287,12 +289,13 @@ class Chaos:
 
     def network_cut(self, ports=()):
         """No packet passes, or those of one direction: a request arrives and
-        its answer does not. Half of the times the session ends meanwhile."""
+        its answer does not. A third of the times the session ends meanwhile."""
         link = self.random.choice(self.links)
         is_out, is_in = self.random.choice(
             ((True, True), (True, False), (False, True)))
-        pause = self.random.uniform(*self.random.choice(
-            ((0.5, SESSION_MS / 1000), (SESSION_MS / 1000 + 0.5, 12))))
+        pause = self.random.uniform(*self.random.choices(
+            ((0.5, SESSION_MS / 1000), (SESSION_MS / 1000 + 0.5, 12)),
+            (2, 1))[0])
         link.set(**{"out": is_out, "in": is_in, "ports": ports})
         time.sleep(pause)
         link.set()
@@ -351,7 +354,7 @@ class Chaos:
             kind = (first[n] if n < len(first)
                     else self.random.choices(kinds, weights)[0])
             is_waiting = self.random.random() < 0.7
-            pause = self.random.uniform(0, 1.5)
+            pause = self.random.uniform(0, 0.8)
             began = time.monotonic()
             self._check_alive()
             getattr(self, kind)()
