@@ -55,10 +55,10 @@ enum store_layout {
 struct store_opts {
 	/* redis://[user[:password]@]host[:port][,host...][/db],
 	 * redis+sentinel://...host[:port][,host...]/master[/db],
-	 * unix:///path[?db=N]; rediss://...[?ca=FILE] and rediss+sentinel://
-	 * where hiredis has TLS (else SG_NO_LIBRARY). Of several hosts the one
-	 * that is a master is taken, or, on a cluster, any that answers. What
-	 * is special in a URL is written %XX. */
+	 * unix:///path[?db=N]; rediss://...[?ca=FILE&cert=FILE&key=FILE] and
+	 * rediss+sentinel:// where hiredis has TLS (else SG_NO_LIBRARY). Of
+	 * several hosts the one that is a master is taken, or, on a cluster,
+	 * any that answers. What is special in a URL is written %XX. */
 	const char *url;
 	const char *user;     /* NULL: that of the URL, or none */
 	const char *password; /* NULL: that of the URL, or none; never logged */

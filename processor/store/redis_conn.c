@@ -174,7 +174,7 @@ pump(struct redis_conn *conn, struct sg_fault *why)
 		write_some(conn);
 	if ((fd.revents & (POLLIN | POLLHUP | POLLERR)) != 0 &&
 		redisBufferRead(conn->ctx) != REDIS_OK)
-		return down(conn, why, conn->ctx->errstr);
+		return down(conn, why, redis_tls_reason(conn->ctx->errstr));
 	return SG_OK;
 }
 

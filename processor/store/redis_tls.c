@@ -33,6 +33,38 @@ trust(SSL_CTX *tls, const struct redis_target *target, struct sg_fault *why)
 	return SG_OK;
 }
 
+/* A key with a passphrase would be asked for on the terminal. */
+static int
+no_passphrase(char *text, int size, int is_writing, void *ctx)
+{
+	(void)text;
+	(void)size;
+	(void)is_writing;
+	(void)ctx;
+	return 0;
+}
+
+/* Who we are, to a server with tls-auth-clients. */
+static enum sg_err
+identify(SSL_CTX *tls, const struct redis_target *target, struct sg_fault *why)
+{
+	if (target->cert == NULL)
+		return SG_OK;
+	SSL_CTX_set_default_passwd_cb(tls, no_passphrase);
+	if (SSL_CTX_use_certificate_chain_file(tls, target->cert) != 1)
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis.url: certificate file %s cannot be read",
+			target->cert);
+	if (SSL_CTX_use_PrivateKey_file(tls, target->key, SSL_FILETYPE_PEM) !=
+			1 ||
+		SSL_CTX_check_private_key(tls) != 1)
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis.url: key file %s cannot be read, or is not "
+			"that of the certificate",
+			target->key);
+	return SG_OK;
+}
+
 /* hiredis checks who signed the certificate but not whose it is. */
 static bool
 expect_host(SSL *ssl, const char *host)
@@ -52,9 +84,12 @@ redis_tls_start(redisContext *ctx, const struct redis_target *target,
 	SSL *ssl = NULL;
 	enum sg_err err = SG_NOMEM;
 
+	ERR_clear_error();
 	if (tls == NULL)
 		goto out;
 	err = trust(tls, target, why);
+	if (err == SG_OK)
+		err = identify(tls, target, why);
 	if (err != SG_OK)
 		goto out;
 	ssl = SSL_new(tls);
@@ -77,7 +112,17 @@ redis_tls_start(redisContext *ctx, const struct redis_target *target,
 out:
 	SSL_free(ssl);
 	SSL_CTX_free(tls);
+	ERR_clear_error();
 	return err;
+}
+
+/* TLS 1.3 refuses a client after the handshake, with an alert. */
+const char *
+redis_tls_reason(const char *text)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	return reason != NULL ? reason : text;
 }
 
 #else
@@ -99,6 +144,12 @@ redis_tls_start(redisContext *ctx, const struct redis_target *target,
 	(void)target;
 	(void)host;
 	return redis_tls_check(why);
+}
+
+const char *
+redis_tls_reason(const char *text)
+{
+	return text;
 }
 
 #endif

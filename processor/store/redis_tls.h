@@ -17,9 +17,14 @@ redis_tls_check(struct sg_fault *why);
 
 /* The handshake on a connected, blocking context. The certificate must be
  * signed by the target's CA (or the system's) and name `host`.
- * Errors: SG_STORE_DOWN, SG_BAD_OPTION (the CA file), SG_NOMEM. */
+ * Errors: SG_STORE_DOWN, SG_BAD_OPTION (a file), SG_NOMEM. */
 SG_MUSTCHECK enum sg_err
 redis_tls_start(redisContext *ctx, const struct redis_target *target,
 	const char *host, struct sg_fault *why);
+
+/* Why reading has failed: what TLS says, where it does, else `text`, which is
+ * hiredis' and knows of no alerts. */
+const char *
+redis_tls_reason(const char *text);
 
 #endif

@@ -3,6 +3,7 @@
  *
  *      redis://  user : password @ host : port , host : port / db
  *      rediss:// user : password @ host : port / db ? ca=FILE
+ *                                                   & cert=FILE & key=FILE
  *      redis+sentinel://  user : password @ host : port , ... / master / db
  *      unix://   user : password @ /path/of/socket ? db=N
  *
@@ -134,12 +135,19 @@ read_query(
 			err = number(value, "db", INT32_MAX, &target->db, why);
 		else if (is_named(query, "ca") && target->is_tls)
 			err = decode(value, &target->ca, why);
+		else if (is_named(query, "cert") && target->is_tls)
+			err = decode(value, &target->cert, why);
+		else if (is_named(query, "key") && target->is_tls)
+			err = decode(value, &target->key, why);
 		else
 			err = sg_fault_set(why, SG_BAD_OPTION,
 				"redis.url: after '?' only db=N is known, and "
-				"ca=FILE with TLS");
+				"ca=FILE, cert=FILE and key=FILE with TLS");
 		query = has_more ? rest : (struct piece){.at = "", .len = 0};
 	}
+	if (err == SG_OK && (target->cert == NULL) != (target->key == NULL))
+		return sg_fault_set(why, SG_BAD_OPTION,
+			"redis.url: cert=FILE and key=FILE need each other");
 	return err;
 }
 
@@ -432,5 +440,7 @@ redis_target_fini(struct redis_target *target)
 	free(target->user);
 	forget(target->password);
 	free(target->ca);
+	free(target->cert);
+	free(target->key);
 	*target = (struct redis_target){0};
 }

@@ -29,7 +29,9 @@ struct redis_target {
 	char *sentinel_password;
 	char *user; /* NULL: none */
 	char *password;
-	char *ca; /* NULL: the system's */
+	char *ca;   /* NULL: the system's */
+	char *cert; /* ours, PEM, with its key; NULL: none */
+	char *key;
 	int32_t port;
 	int32_t db;
 	bool is_tls;
