@@ -25,6 +25,7 @@
 #define TXN_TIMEOUT_MS 10000
 #define TXN_TRIES_MAX 8
 #define RETRY_MS 60000
+#define UNHEALTHY_MS 5000
 #define REJECT_BYTES_MAX (64 << 20)
 
 enum sg_err
@@ -156,21 +157,27 @@ group_metadata(const struct worker *w, const struct group *group,
 	position_write_meta(&meta, out);
 }
 
-/* Call `again` while the broker asks to. */
+/* Call `again` while the broker asks to. Nothing else is heard of the brokers
+ * meanwhile, so it is told here that they don't answer; the next round that
+ * gets through tells otherwise. */
 static enum sg_err
 repeat(struct worker *w,
 	enum sg_err (*again)(struct worker *w, struct sg_fault *why),
 	struct sg_fault *why)
 {
-	int64_t end_us = clock_mono_us() + INT64_C(1000) * RETRY_MS;
+	int64_t began_us = clock_mono_us(), took_ms;
 	enum sg_err err;
 
 	for (;;) {
 		err = again(w, why);
 		if (err != SG_BROKER_RETRY)
 			return err;
-		if (clock_mono_us() > end_us)
+		took_ms = (clock_mono_us() - began_us) / 1000;
+		if (took_ms > RETRY_MS)
 			return SG_TXN_UNKNOWN;
+		if (took_ms > UNHEALTHY_MS)
+			health_set(w->engine->health, w->engine->health_kafka,
+				false, "a transaction is not answered");
 		clock_sleep_ms(20);
 	}
 }
