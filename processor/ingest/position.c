@@ -18,6 +18,11 @@
 
 #define REFRESH_WAIT_MS 2000
 
+/*
+ * A topic that is not known is no mistake here: it was there at the start
+ * (ingest_check_topics()), and a broker that comes to after a pause, fenced by
+ * its controller, does not know of leaders and partitions for a moment.
+ */
 enum sg_err
 consumer_error(rd_kafka_resp_err_t code, const char *what, const char *topic,
 	int32_t partition, struct sg_fault *why)
@@ -28,11 +33,6 @@ consumer_error(rd_kafka_resp_err_t code, const char *what, const char *topic,
 	case RD_KAFKA_RESP_ERR__TIMED_OUT:
 	case RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE:
 		err = SG_TIMEOUT;
-		break;
-	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-		err = SG_BAD_CONFIG;
 		break;
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:

@@ -212,6 +212,32 @@ half_a_group_is_refused(void **state)
 	assert_int_equal(rig->nassigned, 0);
 }
 
+/* A broker that has just come to knows of topics without leaders, or of none.
+ * That they are there was seen at the start. */
+static void
+a_topic_that_is_gone_for_a_moment_is_waited_for(void **state)
+{
+	static const char *const topics[] = {"c"};
+	static const int32_t absent = 7;
+	struct rig *rig = *state;
+	struct sg_fault why = {.text = ""};
+	int64_t low[INPUTS_MAX], high[INPUTS_MAX];
+	enum sg_err err;
+
+	open_with(rig, topics, 1);
+	/* librdkafka says "unknown partition" of its own. */
+	err = ingest_watermarks(rig->in, absent, 2000, low, high, &why);
+	assert_int_equal(sg_err_class(err), SG_CLASS_RETRY);
+	rd_kafka_mock_topic_set_error(rig->mock.cluster, "c",
+		RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	err = ingest_watermarks(rig->in, 1, 2000, low, high, &why);
+	assert_int_equal(sg_err_class(err), SG_CLASS_RETRY);
+	rd_kafka_mock_topic_set_error(
+		rig->mock.cluster, "c", RD_KAFKA_RESP_ERR_NO_ERROR);
+	err = ingest_watermarks(rig->in, 1, MOCK_WAIT_MS, low, high, &why);
+	assert_int_equal(err, SG_OK);
+}
+
 static void
 a_group_that_is_not_started_is_our_own_mistake(void **state)
 {
@@ -298,6 +324,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			half_a_group_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_topic_that_is_gone_for_a_moment_is_waited_for, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_group_that_is_not_started_is_our_own_mistake, setup,
 			teardown),
