@@ -4,6 +4,8 @@ import pytest
 from support.company import Company
 from support.process import wait_until
 from support.redis import Cluster, quiet
+from support.segmentd import command
+from support.settled import kinds, verify
 
 N = 400
 
@@ -118,6 +120,62 @@ def test_slots_move_while_events_arrive(cluster, company, segmentd):
     daemon.wait_ready()
     daemon.stop()
     check_changes(company, ["mid", "low"])
+
+
+def keys_of(cluster, company):
+    return {key for node in cluster.masters()
+            for key in node.client().scan_iter(f"{company.name}:*", 1000)}
+
+
+def test_verify_and_rebuild_reach_every_node(
+        cluster, company, kafka, segmentd):
+    daemon = segmentd(company.config)
+    daemon.start()
+    send(company, 30000.0)
+    await_members(cluster, company, "mid")
+    daemon.stop()
+    status, told = verify(daemon)
+    assert status == 0 and told["accounts"] == N, told
+    whole = keys_of(cluster, company)
+    # On every node something is wrong: a view, a member, a state, a ghost.
+    wrong = set()
+    for number in range(company.partitions):
+        def key(rest, number=number):
+            return group_key(company, number, rest)
+        node = cluster.owner(key("p"))
+        client = node.client()
+        members = sorted(client.smembers(key("seg:touch:mid")))
+        one, two, three = (member.decode() for member in members[:3])
+        client.hset(key(f"acct:{one}"), "account.arr", "7")
+        client.srem(key("seg:touch:mid"), two)
+        client.sadd(key("seg:touch:high"), f"ghost{number}")
+        client.delete(key(f"state:{three}"))
+        wrong |= {(one, "view", "account.arr"), (two, "member", "touch"),
+                  (f"ghost{number}", "member", "touch"), (three, "state", "")}
+    status, told = verify(daemon)
+    assert status == 1 and wrong <= kinds(told), told
+    changes = company.changes()
+    done = command("rebuild", "-c", daemon.path, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{N} records folded again" in done.stdout
+    status, told = verify(daemon)
+    assert status == 0 and told["accounts"] == N, told
+    assert keys_of(cluster, company) == whole
+    assert company.changes() == changes, "nothing is told again"
+
+    # When an input does not reach back any more both refuse, and say where.
+    topic = f"{company.name}.account"
+    kafka.expire(topic)
+    for verb, why in (("verify", "features cannot be folded"),
+                      ("rebuild", "features before that would be lost")):
+        refused = command(verb, "-c", daemon.path, timeout=300)
+        assert refused.returncode == 69, refused.stdout + refused.stderr
+        for part in (topic, "begins at offset", "retention", why,
+                     "--accept-loss"):
+            assert part in refused.stderr, refused.stderr
+    assert keys_of(cluster, company) == whole, "it is as it was"
+    status, told = verify(daemon, "--accept-loss")
+    assert status == 0, told
 
 
 def test_a_lost_master_is_replaced_and_rules_are_reviewed(
