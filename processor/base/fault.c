@@ -102,9 +102,10 @@ fault_pass(enum fault fault)
 		atomic_fetch_sub(&plans[fault].left, 1) != 1)
 		return false;
 	(void)fprintf(stderr, "event=fault point=%s\n", points[fault].name);
+	/* To this thread: one for the process may be taken by another thread,
+	 * and until that one runs, this one would go on. */
 	if (plans[fault].deed != DEED_DROP)
-		(void)kill(getpid(),
-			plans[fault].deed == DEED_EXIT ? SIGKILL : SIGSTOP);
+		(void)raise(plans[fault].deed == DEED_EXIT ? SIGKILL : SIGSTOP);
 	return plans[fault].deed == DEED_DROP;
 }
 
