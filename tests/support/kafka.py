@@ -64,7 +64,7 @@ class Broker:
                  "KAFKA_HOST": self.host, **self.env,
                  "KAFKA_EXTRA": "\n".join(self.extra)})
 
-    def start(self, timeout=180.0):
+    def start(self, timeout=300.0):
         self.launch()
         self.process.wait_for_output("Kafka Server started", timeout)
         wait_until(self._answers, "the broker answers", timeout)
@@ -107,10 +107,10 @@ class Broker:
             [NewTopic(name, partitions, self.replication, config=config or {})
              for name, partitions in topics.items()])
         for future in futures.values():
-            future.result(30)
+            future.result(120)
         for name, partitions in topics.items():
             wait_until(lambda: self.partitions(name) == partitions,
-                       f"topic {name} is there")
+                       f"topic {name} is there", 120)
 
     def delete_topics(self, names):
         for future in self.admin.delete_topics(list(names)).values():
