@@ -148,7 +148,7 @@ integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
 	$(Q)$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults all
 	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) -m pytest -q tests/integration
 
-kill-pairs: $(BIN) ## every pair of kill points (half an hour)
+kill-pairs: $(BIN) ## every pair of kill points, twice (half an hour)
 	$(Q)tests/kafka/fetch
 	$(Q)SEGMENTD=$(abspath $(BIN)) KILL_PAIRS=all REQUIRE_KAFKA=1 \
 		$(PYTHON) -m pytest -q tests/integration/test_kill_points.py

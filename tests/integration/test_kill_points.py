@@ -15,7 +15,6 @@ import subprocess
 import time
 
 import pytest
-from support import kafka as kafka_support
 from support import oracle
 from support import redis as redis_support
 from support import segmentd as segmentd_support
@@ -24,9 +23,11 @@ from support.cprogram import build_folder
 from support.process import ProcessFailed
 
 FOLDER = build_folder() / "faults"
-WIDTH = 4
-DEADLINE = 120
-PAIRS = 8
+ALL_PAIRS = os.environ.get("KILL_PAIRS") == "all"
+# Most of the time a case waits for sessions to end.
+WIDTH = 8 if ALL_PAIRS else 4
+DEADLINE = 300
+PAIRS = 6
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ class Case:
     """A company, its daemons, and the deeds that befall them."""
 
     def __init__(self, kafka, redis, folder, name, is_large=False,
-                 delivery="exactly_once"):
+                 is_crowded=False, delivery="exactly_once"):
         self.company = Company(kafka, redis, folder / "schemas", name,
                                partitions=1)
         self.client = redis.client()
@@ -70,12 +71,23 @@ class Case:
                                 "heartbeat.interval.ms": "500",
                                 "transaction.timeout.ms": "5000"})
         config["ingest"] = {"batch_max": 20000}
+        if is_crowded:
+            self.crowd_the_cache(config)
         del config["renewal"]
         self.company.create()
         # A chunk of a commit to Redis is 500 accounts.
         self.crowd = oracle.Crowd(self.company, name, 560 if is_large else 40)
         self.is_large = is_large
+        self.is_crowded = is_crowded
         self.daemons = []
+
+    @staticmethod
+    def crowd_the_cache(config):
+        """The smallest cache, and features that take room in it."""
+        config["cache"] = {"size": "1MiB"}
+        config["inputs"]["usage"]["features"].update({
+            f"ids_{days}d": {"distinct": "event_id", "window": f"{days}d"}
+            for days in range(1, 31)})
 
     def burst(self):
         self.crowd.burst(self.is_large)
@@ -95,7 +107,8 @@ class Case:
                 or not daemon.process.is_running())
 
     def wait_hit(self, daemon):
-        """With events, and then with the request to end, until it is hit."""
+        """With events, and then with the request to end, until it is hit.
+        True when it had to be asked to end."""
         deadline = time.monotonic() + DEADLINE
         for _ in range(3):
             while not self.is_hit(daemon) and (
@@ -105,12 +118,19 @@ class Case:
             if self.is_hit(daemon):
                 break
             self.burst()
-        if not self.is_hit(daemon):
+        is_ending = not self.is_hit(daemon)
+        if is_ending:
             daemon.process.send(signal.SIGTERM)
         while not self.is_hit(daemon):
             assert time.monotonic() < deadline, daemon.process.tail()
             time.sleep(0.05)
         assert "event=fault" in daemon.output(), daemon.process.tail()
+        return is_ending
+
+    def wait_frozen(self, daemon):
+        """What it says of a point is said before it is stopped there."""
+        daemon.wait_for(lambda: daemon.process.is_frozen(), "it is stopped",
+                        DEADLINE)
 
     def settle(self, daemon):
         try:
@@ -120,16 +140,27 @@ class Case:
             differs = self.crowd.redis_differs(self.client)[:2]
             raise ProcessFailed(f"{failure}\n{differs}") from None
 
-    def killed(self, fault):
-        daemon = self.daemon("one", fault)
+    # --- deeds --------------------------------------------------------------
+
+    def exit(self, point, passing=1):
+        daemon = self.daemon("one", f"{point}:{passing}:exit")
         self.wait_hit(daemon)
         assert daemon.process.wait(DEADLINE) == -signal.SIGKILL
         self.burst()
 
-    def stopped(self, fault):
+    def drop(self, point, passing=1):
+        """What was done there is as good as lost."""
+        daemon = self.daemon("one", f"{point}:{passing}:drop")
+        self.wait_hit(daemon)
+        self.burst()
+        self.settle(daemon)
+        daemon.stop(DEADLINE)
+
+    def stop(self, point, passing=1):
         """A zombie: another one takes over, then it comes back."""
-        zombie = self.daemon("one", fault)
+        zombie = self.daemon("one", f"{point}:{passing}:stop")
         self.wait_hit(zombie)
+        self.wait_frozen(zombie)
         self.burst()
         heir = self.daemon("two")
         self.settle(heir)
@@ -140,10 +171,71 @@ class Case:
             zombie.stop(DEADLINE)
         heir.stop(DEADLINE)
 
+    def outlive(self, point, killed_at):
+        """A zombie: the one that takes over is killed, then it comes back and
+        is alone."""
+        zombie = self.daemon("one", f"{point}:1:stop")
+        is_ending = self.wait_hit(zombie)
+        self.wait_frozen(zombie)
+        self.burst()
+        heir = self.daemon("two", f"{killed_at}:1:exit")
+        self.wait_hit(heir)
+        assert heir.process.wait(DEADLINE) == -signal.SIGKILL
+        zombie.thaw()
+        self.burst()
+        if is_ending:
+            assert zombie.process.wait(DEADLINE) == 0, zombie.process.tail()
+            return
+        self.settle(zombie)
+        zombie.stop(DEADLINE)
+
+    def roll_back(self, is_heir_killed):
+        """A zombie with a chunk to send; Redis goes back to an earlier commit
+        of its reign; it comes back."""
+        zombie = self.daemon("one", "K4:1:stop,Z2:2:stop")
+        self.wait_hit(zombie)
+        self.wait_frozen(zombie)
+        copy = self.copy_of_redis()
+        zombie.thaw()
+        self.burst()
+        zombie.wait_for(lambda: "point=Z2" in zombie.output(), "Z2", DEADLINE)
+        self.wait_frozen(zombie)
+        self.burst()
+        heir = self.daemon("two")
+        self.settle(heir)
+        if is_heir_killed:
+            heir.kill9()
+        else:
+            heir.freeze()
+        self.put_into_redis(copy)
+        zombie.thaw()
+        zombie.wait_for(lambda: "was acknowledged, Redis holds 0" in
+                        zombie.output(), "it sees what is lost", DEADLINE)
+        heir.thaw()
+        self.burst()
+        self.settle(zombie)
+        zombie.stop(DEADLINE)
+        if not is_heir_killed:
+            heir.stop(DEADLINE)
+
+    def copy_of_redis(self):
+        keys = list(self.client.scan_iter(f"{self.company.name}:*"))
+        return {key: self.client.dump(key) for key in keys}
+
+    def put_into_redis(self, copy):
+        pipe = self.client.pipeline()
+        pipe.delete(*self.client.scan_iter(f"{self.company.name}:*"))
+        for key, value in copy.items():
+            pipe.restore(key, 0, value)
+        pipe.execute()
+
     def finish(self):
         self.burst()
         daemon = self.daemon("one")
         self.settle(daemon)
+        if self.is_crowded:
+            assert daemon.metric("segmentd_accounts_cached") < len(
+                self.crowd.names)
         daemon.stop(DEADLINE)
         oracle.check(self.company, self.client,
                      self.delivery == "at_least_once")
@@ -151,7 +243,7 @@ class Case:
 
 
 @pytest.fixture
-def rig(kafka, redis_of_all, tmp_path, unique):
+def rig(kafka, redis_of_all, points, tmp_path, unique):
     made = []
 
     def make(name, **options):
@@ -167,31 +259,28 @@ def rig(kafka, redis_of_all, tmp_path, unique):
 
 
 def run_all(rig, plans, **options):
-    """plans: lists of (deed, point), one after the other in one case."""
+    """plans: lists of (deed, what it takes), one after the other in one
+    case."""
     together = oracle.Together(WIDTH)
 
     def run(name, plan):
-        case = rig(name, is_large="R2" in (point for _, point in plan),
-                   **options)
+        case = rig(name, **{"is_large": "R2" in str(plan), **options})
         case.burst()
-        for deed, point in plan:
-            fault = f"{point}:1:{deed}"
-            if deed == "exit":
-                case.killed(fault)
-            elif deed == "stop":
-                case.stopped(fault)
-            else:
-                daemon = case.daemon("one", fault)
-                case.wait_hit(daemon)
-                case.burst()
-                case.settle(daemon)
-                daemon.stop(DEADLINE)
+        for deed, *arguments in plan:
+            getattr(case, deed)(*arguments)
         case.finish()
 
     for plan in plans:
-        name = "-".join(f"{point}{deed}" for deed, point in plan).lower()
+        name = "-".join(str(word) for deed in plan for word in deed).lower()
         together.add(name, run, name, plan)
     together.join()
+
+
+def pairs_of(points, seed):
+    pairs = list(itertools.product(points, points))
+    if ALL_PAIRS:
+        return pairs
+    return random.Random(seed).sample(pairs, PAIRS)
 
 
 def test_killed_at_every_point(rig, points):
@@ -208,13 +297,28 @@ def test_every_answer_lost(rig, points):
 
 
 def test_at_least_once_killed_at_every_point(rig, points):
-    run_all(rig, [[("exit", point)] for point in points
-                  if point[0] in "FZKT"], delivery="at_least_once")
+    run_all(rig, [[("exit", point)] for point in points],
+            delivery="at_least_once")
 
 
 def test_killed_again_while_recovering(rig, points):
-    pairs = list(itertools.product(points, points))
-    if os.environ.get("KILL_PAIRS") != "all":
-        pairs = random.Random("pairs").sample(pairs, PAIRS)
     run_all(rig, [[("exit", first), ("exit", second)]
-                  for first, second in pairs])
+                  for first, second in pairs_of(points, "pairs")])
+
+
+def test_a_cache_that_is_too_small(rig):
+    """Accounts are evicted and loaded again around each of these."""
+    run_all(rig, [[deed] for deed in (
+        ("exit", "R1", 4), ("drop", "R1", 4), ("exit", "R2", 2),
+        ("stop", "Z2", 4))], is_large=True,
+        is_crowded=True)
+
+
+def test_a_zombie_outlives_the_one_that_took_over(rig, points):
+    run_all(rig, [[("outlive", first, second)]
+                  for first, second in pairs_of(points, "zombies")])
+
+
+def test_a_zombie_finds_redis_as_it_was_in_its_reign(rig):
+    run_all(rig, [[("roll_back", is_heir_killed)]
+                  for is_heir_killed in (True, False)])

@@ -94,6 +94,11 @@ class Process:
     def is_running(self):
         return self.popen.poll() is None
 
+    def is_frozen(self):
+        """Stopped by SIGSTOP."""
+        with open(f"/proc/{self.pid}/stat", encoding="utf-8") as f:
+            return f.read().rpartition(") ")[2].startswith("T")
+
     def output(self):
         """What this run has written (not what ran before on the same log)."""
         with open(self.log, "rb") as f:
