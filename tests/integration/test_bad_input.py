@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from support.company import (ACCOUNT_SCHEMA_ID, DAY_MS, USAGE_SCHEMA_ID,
                              Company, now_ms)
-from support.process import free_port, wait_until
+from support.process import wait_until
 from support.segmentd import BINARY, Segmentd, command
 
 
@@ -88,10 +88,11 @@ def test_poison_goes_to_the_reject_topic_and_the_stream_goes_on(
     client = redis.client()
     wait_until(lambda: company.view(client, "good").get("usage.logins_14d")
                == str(len(bad)), "every good one is counted")
-    wait_until(lambda: daemon.metric("segmentd_rejected_total") == len(bad),
-               "every bad one is counted")
+    wait_until(lambda: len(company.rejects()) >= len(bad),
+               "every bad one is set aside", pause=0.5)
     rejects = company.rejects()
     assert len(rejects) == len(bad)
+    assert daemon.metric("segmentd_rejected_total") >= len(bad)
     for topic, record, reason in bad:
         found = [r for r in rejects
                  if (r[0] or b"") == (record["key"] or b"")
@@ -136,16 +137,21 @@ def test_a_large_record_is_rejected_unchanged(company, redis, segmentd):
     daemon.stop()
 
 
+def wait_not_ready(daemon, part):
+    """/readyz says that this part is the reason."""
+    def says():
+        status, text = daemon.get("/readyz?verbose")
+        return status == 503 and f"[-]{part}" in text
+
+    daemon.wait_for(says, f"/readyz speaks of {part}")
+
+
 def test_redis_that_is_down_at_start_is_waited_for(
         company, redis, segmentd):
     redis.stop()
     daemon = segmentd(company.config)
     daemon.start(is_waiting=False)
-    daemon.wait_for(lambda: "redis" in daemon.get("/readyz?verbose")[1],
-                    "/readyz speaks")
-    status, text = daemon.get("/readyz?verbose")
-    assert status == 503
-    assert any(line.startswith("[-]redis") for line in text.splitlines())
+    wait_not_ready(daemon, "redis")
     daemon.wait_for(lambda: "event=redis_down" in daemon.output(),
                     "a line in the log")
     company.send_accounts(company.account_record("acme", 120000.0))
@@ -164,9 +170,7 @@ def test_a_broker_that_is_down_at_start_is_waited_for(
     daemon.start(is_waiting=False)
     daemon.wait_for(lambda: "event=kafka_down" in daemon.output(),
                     "a line in the log")
-    status, text = daemon.get("/readyz?verbose")
-    assert status == 503
-    assert any(line.startswith("[-]kafka") for line in text.splitlines())
+    wait_not_ready(daemon, "kafka")
     own_kafka.start()
     daemon.wait_ready()
     company.send_accounts(company.account_record("acme", 120000.0))
@@ -188,17 +192,18 @@ def test_servers_that_go_away_and_come_back_lose_nothing(
     redis.kill9()
     company.send_accounts(*[company.account_record(f"a{i}", 1.0)
                             for i in range(20)])
-    wait_until(lambda: len(company.changes()) >= 20, "published before")
+    daemon.wait_for(lambda: "event=redis_retry" in daemon.output()
+                    or "event=round_failed" in daemon.output(),
+                    "it has noticed")
     redis.start()
     wait_until(lambda: redis.client().scard(
-        f"{company.name}:seg:touch:low") == 20, "Redis has followed",
-        timeout=60)
+        f"{company.name}:seg:touch:low") == 20, "Redis has followed")
     own_kafka.kill9()
     own_kafka.start()
     company.send_accounts(*[company.account_record(f"a{i}", 200000.0)
                             for i in range(20)])
     wait_until(lambda: redis.client().scard(
-        f"{company.name}:seg:touch:high") == 20, "all are high", timeout=60)
+        f"{company.name}:seg:touch:high") == 20, "all are high")
     daemon.stop()
     versions = {}
     for change in company.changes():
@@ -213,7 +218,7 @@ def refused(daemon_config, folder):
     import yaml
     daemon = Segmentd(daemon_config, folder)
     daemon.path.write_text(yaml.safe_dump(daemon.config), "utf-8")
-    return command("run", "-c", daemon.path, timeout=60)
+    return command("run", "-c", daemon.path)
 
 
 def test_missing_topics_are_named(kafka, redis, tmp_path, unique):
@@ -252,10 +257,8 @@ def test_a_wrong_redis_password_is_told_and_not_shown(
 
 
 def test_a_port_in_use_is_told(company, tmp_path):
-    with socket.socket() as sock:
-        port = free_port()
-        sock.bind(("127.0.0.1", port))
-        sock.listen()
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
         company.config["http"] = {"listen": f"127.0.0.1:{port}"}
         done = refused(company.config, tmp_path)
     assert done.returncode == 74, done.stderr
@@ -330,7 +333,7 @@ def test_load_names_the_topic_that_is_not_there(
     (tmp_path / "rows.ndjson").write_text(json.dumps({
         "account_id": "acme", "at": now_ms(), "kind": "login"}) + "\n")
     done = command("load", "-c", daemon.path, "--input",
-                   f"usage={tmp_path / 'rows.ndjson'}", timeout=120)
+                   f"usage={tmp_path / 'rows.ndjson'}")
     assert done.returncode == 69, done.stderr
     assert f"1 records were not delivered, the first to {unique}.usage" in (
         done.stderr), done.stderr

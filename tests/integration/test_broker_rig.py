@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import Producer
 
 from support.avro import Codec, crc64, fingerprint
-from support.process import wait_until
+from support.process import DEADLINE, wait_until
 
 
 def test_what_was_acknowledged_survives_kill_and_restart(own_kafka, unique):
@@ -32,13 +32,13 @@ def test_aborted_records_are_seen_only_when_asked_for(kafka, unique):
     producer = Producer({"bootstrap.servers": kafka.bootstrap,
                          "transactional.id": unique,
                          "transaction.timeout.ms": 10000})
-    producer.init_transactions(30)
+    producer.init_transactions(DEADLINE)
     for value, finish in ((b"kept", producer.commit_transaction),
                           (b"gone", producer.abort_transaction)):
         producer.begin_transaction()
         producer.produce(unique, value)
-        producer.flush(30)
-        finish(30)
+        producer.flush(DEADLINE)
+        finish(DEADLINE)
     assert [m.value() for m in kafka.read(unique)] == [b"kept"]
     assert [m.value() for m in kafka.read(unique, "read_uncommitted")] == [
         b"kept", b"gone"]

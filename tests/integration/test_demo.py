@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from support.process import Process, wait_until
+from support.process import DEADLINE, Process, busy, wait_until
 from support.segmentd import BINARY, why_absent
 
 pytestmark = [
@@ -63,7 +63,7 @@ class Place:
         return not os.listdir(self.path) and not processes_with(self.path)
 
     def wait_clean(self):
-        wait_until(self.is_clean, f"{self.path} is clean", timeout=10)
+        wait_until(self.is_clean, f"{self.path} is clean")
 
 
 @contextlib.contextmanager
@@ -97,7 +97,7 @@ def start(place, tmp_path):
     return go
 
 
-Played = collections.namedtuple("Played", "out err lines summary seconds")
+Played = collections.namedtuple("Played", "out err lines summary")
 
 
 def summary_of(out):
@@ -117,13 +117,12 @@ def played():
                 [str(a) for a in argv("--fast", seed=seed)], env=place.env,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
         results = []
-        began = time.monotonic()
         for run in runs:
-            out, err = run.communicate(timeout=120)
+            out, err = run.communicate(timeout=DEADLINE)
             assert run.returncode == 0, err
             lines = [LINE.match(line) for line in out.splitlines()]
             results.append(Played(out, err, [m for m in lines if m],
-                                  summary_of(out), time.monotonic() - began))
+                                  summary_of(out)))
     return results
 
 
@@ -199,17 +198,18 @@ def test_the_queue_begins_with_what_is_worth_most(played):
     assert all(0 <= int(days) <= 120 for _, _, days, _, _ in rows)
 
 
-def interrupt(demo, timeout=8):
+def interrupt(demo):
+    """The status, and the seconds it took on a machine to itself."""
     began = time.monotonic()
     demo.send(signal.SIGINT)
-    status = demo.wait(timeout)
-    return status, time.monotonic() - began
+    status = demo.wait()
+    return status, (time.monotonic() - began) / busy()
 
 
 def test_ctrl_c_in_the_middle_gives_the_summary_so_far(start):
     demo = start()
     demo.wait_for(lambda: re.search(r"^20\d\d-.*->", demo.output(), re.M),
-                  "a change", timeout=60)
+                  "a change")
     status, seconds = interrupt(demo)
     assert status == 0, demo.output()
     assert seconds < 5
@@ -225,14 +225,15 @@ def test_ctrl_c_while_it_starts(start, pause):
     assert seconds < 3
     # Before it has asked for signals, it is the system's way.
     assert status == 0 or (status == -signal.SIGINT and demo.output() == "")
-    assert "It is" not in demo.output()
+    # It tells where it was only if it had begun.
+    assert ("It is 20" in demo.output()) == ("Segments" in demo.output())
 
 
 def test_a_closed_terminal_ends_it(start):
     demo = start()
     demo.wait_for_output("touch")
     demo.send(signal.SIGHUP)
-    assert demo.wait(8) == 0
+    assert demo.wait() == 0
 
 
 def test_redis_does_not_outlive_a_kill(place, start):
@@ -245,13 +246,14 @@ def test_redis_does_not_outlive_a_kill(place, start):
 
 
 def ask(*command):
-    return subprocess.run(command, capture_output=True, text=True, timeout=30,
+    return subprocess.run(command, capture_output=True, text=True,
+                          timeout=DEADLINE,
                           check=True).stdout
 
 
 def test_keep_stays_for_a_look_around(start):
     demo = start("--fast", "--keep")
-    demo.wait_for_output("curl", timeout=90)
+    demo.wait_for_output("curl")
     out = demo.output()
 
     config = re.search(r"^the rules +(\S+)$", out, re.M)[1]
@@ -293,7 +295,7 @@ def test_keep_stays_for_a_look_around(start):
 
 def test_without_redis_it_says_so(place):
     run = subprocess.run([str(a) for a in argv()], capture_output=True,
-                         text=True, timeout=20,
+                         text=True, timeout=DEADLINE,
                          env={**place.env, "PATH": "/nowhere"})
     assert run.returncode == 69
     assert "apt-get install redis-server" in run.stderr
@@ -304,7 +306,7 @@ def test_without_redis_it_says_so(place):
     ["--seed", "0"], ["--seed", "-1"], ["--config", "x.yaml"], ["what"]])
 def test_a_wrong_command_line_is_refused(place, options):
     run = subprocess.run([str(BINARY), "demo", *options], capture_output=True,
-                         text=True, timeout=20, env=place.env)
+                         text=True, timeout=DEADLINE, env=place.env)
     assert run.returncode == 64
     assert "usage: segmentd demo" in run.stderr
 
@@ -338,7 +340,7 @@ def test_a_terminal_has_colours_a_bar_and_no_long_lines(
         place, columns, why_at):
     env = {**place.env, "LC_ALL": "C.UTF-8", "NO_COLOR": ""}
     status, text = on_terminal(
-        [str(a) for a in argv("--fast")], env, columns, 90)
+        [str(a) for a in argv("--fast")], env, columns, DEADLINE)
     plain = re.sub(r"\x1b\[[0-9;]*[mK]", "", text)
     lines = [line for part in plain.split("\n") for line in part.split("\r")
              if "\u2192" in line]

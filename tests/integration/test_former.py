@@ -6,13 +6,9 @@ import signal
 import pytest
 import yaml
 
-from support import process
 from support.company import DAY_MS, Company, now_ms
+from support.process import wait_until
 from support.segmentd import command
-
-
-def wait_until(condition, what):
-    process.wait_until(condition, what, timeout=120.0)
 
 
 @pytest.fixture
@@ -172,7 +168,7 @@ def test_back_to_the_old_rules_before_all_are_reviewed(
     # Killed somewhere in the review.
     daemon.start(is_waiting=False)
     daemon.wait_for(lambda: client.scard(f"{name}:seg:paying:in") > 0,
-                    "some moved", timeout=120.0)
+                    "some moved")
     daemon.kill9()
     daemon.config = old
     daemon.start()

@@ -67,7 +67,7 @@ def test_every_broker_goes_once(cluster, redis, segmentd, tmp_path, unique):
     company = Company(cluster, redis, tmp_path / "schemas", unique).create()
     company.config["topics"]["replication"] = 3
     daemon = segmentd(company.config)
-    daemon.start(timeout=120)
+    daemon.start()
     pid = daemon.process.pid
     stream = Stream(company)
     stream.start()

@@ -4,7 +4,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 from support.company import ACCOUNT_SCHEMA_ID, Company
-from support.process import wait_until
+from support.process import DEADLINE, wait_until
 from support.segmentd import command
 from test_bad_input import framed, varint
 
@@ -27,7 +27,7 @@ def test_every_codec_is_read_and_written(company, redis, segmentd):
             "bootstrap.servers": company.kafka.bootstrap,
             "compression.codec": codec, "partitioner": "murmur2_random",
             "transactional.id": f"{company.name}-{codec}"})
-        producer.init_transactions(60)
+        producer.init_transactions(DEADLINE)
         # An aborted transaction, which is not to be seen, then a real one.
         for arr, end in ((5e6, producer.abort_transaction),
                          ((30000.0, 200000.0)[turn % 2],
@@ -36,11 +36,11 @@ def test_every_codec_is_read_and_written(company, redis, segmentd):
             for i in range(30):
                 producer.produce(f"{company.name}.account",
                                  **company.account_record(f"a{i}", arr))
-            producer.flush(60)
-            end(60)
+            producer.flush(DEADLINE)
+            end(DEADLINE)
         segment = ("mid", "high")[turn % 2]
         wait_until(lambda: client.scard(
-            f"{company.name}:seg:touch:{segment}") == 30, codec, 60)
+            f"{company.name}:seg:touch:{segment}") == 30, codec)
         assert company.view(client, "a0")["account.arr"] in (
             "30000", "200000")
         daemon.stop()
@@ -72,7 +72,7 @@ def test_records_up_to_the_brokers_limit_and_beyond(
     company.send_accounts(company.account_record("good", 30000.0))
     client = redis.client()
     wait_until(lambda: client.sismember(f"{unique}:seg:touch:mid", "good"),
-               "it has gone on", 90)
+               "it has gone on")
     rejects = {key: (value, headers)
                for key, value, headers in company.rejects()}
     assert set(rejects) == {b"deep", b"minus", b"huge"}
@@ -103,7 +103,7 @@ def test_retention_that_took_what_is_needed_is_refused(
     # All of Redis is lost, and the input does not reach back any more.
     client.flushall()
     kafka.expire(topic)
-    done = command("run", "-c", daemon.path, timeout=90)
+    done = command("run", "-c", daemon.path)
     assert done.returncode == 69, done.stderr
     said = done.stdout + done.stderr
     for part in (topic, "offset 0 is needed", "begins at", "retention",
@@ -114,11 +114,11 @@ def test_retention_that_took_what_is_needed_is_refused(
     daemon.arguments = ["--accept-loss"]
     daemon.start()
     wait_until(lambda: client.scard(f"{company.name}:seg:touch:mid") == 40,
-               "the segments are back", 60)
+               "the segments are back")
     company.send_accounts(*[company.account_record(f"a{i}", 200000.0)
                             for i in range(40)])
     wait_until(lambda: client.scard(f"{company.name}:seg:touch:high") == 40,
-               "all moved", 60)
+               "all moved")
     daemon.stop()
     versions = {}
     for change in company.changes():
@@ -146,10 +146,10 @@ def test_partitions_that_are_added_while_it_runs_are_refused(
     futures = kafka.admin.create_partitions(
         [NewPartitions(topic, 6) for topic in topics])
     for future in futures.values():
-        future.result(30)
-    assert daemon.process.wait(timeout=120) == 78, daemon.process.tail()
+        future.result(DEADLINE)
+    assert daemon.process.wait() == 78, daemon.process.tail()
     assert "docs/kafka.md" in daemon.process.tail(5)
-    done = command("run", "-c", daemon.path, timeout=90)
+    done = command("run", "-c", daemon.path)
     assert done.returncode == 78, done.stderr
     assert f"{company.name}.changes has 4" in done.stderr
     assert "need 6 partitions" in done.stderr

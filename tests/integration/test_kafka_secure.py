@@ -83,7 +83,7 @@ def test_sasl_over_tls_with_passwords_from_files(
             f"a{i}", (30000.0, 200000.0)[turn]) for i in range(20)])
         segment = ("mid", "high")[turn]
         wait_until(lambda: client.scard(
-            f"{unique}:seg:touch:{segment}") == 20, "all are in", 60)
+            f"{unique}:seg:touch:{segment}") == 20, "all are in")
         daemon.stop()
         assert PASSWORDS[mechanism] not in daemon.output()
     versions = sorted(c["account_version"] for c in company.changes())
@@ -106,7 +106,7 @@ def test_a_wrong_password_is_told_and_waited_for(
     daemon.start(is_waiting=False)
     daemon.wait_for(lambda: "event=kafka_down" in daemon.output()
                     and "uthentication" in daemon.output(),
-                    "the log says why", 60)
+                    "the log says why")
     assert daemon.get("/readyz")[0] == 503
     daemon.stop()
     assert "falsch-83" not in daemon.output()
@@ -118,5 +118,5 @@ def test_a_wrong_password_is_told_and_waited_for(
     daemon.start(is_waiting=False)
     daemon.wait_for(lambda: "event=kafka_down" in daemon.output()
                     and "certificate" in daemon.output(),
-                    "the log says why", 60)
+                    "the log says why")
     daemon.stop()

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from support.avro import Codec
 from support.company import DAY_MS, Company, instant, now_ms
-from support.process import wait_until
+from support.process import DEADLINE, stay_in_one_day, wait_until
 from support.segmentd import ROOT
 
 
@@ -25,6 +25,7 @@ def midnight_ms(days):
 
 
 def test_events_become_views_members_and_changes(company, redis, segmentd):
+    stay_in_one_day()
     daemon = segmentd(company.config)
     daemon.start()
     client = redis.client()
@@ -35,6 +36,7 @@ def test_events_become_views_members_and_changes(company, redis, segmentd):
     company.send_usage(*[company.usage_record("bolt", seconds=60)
                          for _ in range(3)])
     wait_until(lambda: company.view(client, "bolt").get("segment.busy") == "in"
+               and company.view(client, "bolt").get("segment.touch") == "mid"
                and company.view(client, "core").get("segment.touch") == "low"
                and company.view(client, "acme").get("renewal.window"),
                "the views are there")
@@ -68,45 +70,59 @@ def test_events_become_views_members_and_changes(company, redis, segmentd):
     daemon.stop()
 
 
+HOUR_MS = 3600 * 1000
+SILENT = {"enter": "now - usage.last_seen >= hours(1)"}
+# How long before something is due it is told of it: a machine that is too busy
+# for the first has a longer one, and a longer one.
+PAUSES_MS = (3000, 12000, 48000, 192000)
+
+
+def silence(company, account):
+    return [c for c in company.changes(account)
+            if c["segmentation"] == "silent"]
+
+
 def test_time_alone_changes_a_segment(company, redis, segmentd):
     """Silence: nothing happens but time, and the change comes by itself."""
-    company.config["segmentations"]["silent"] = {
-        "enter": 'now - usage.last_seen >= duration("3s")'}
+    company.config["segmentations"]["silent"] = SILENT
     daemon = segmentd(company.config)
     daemon.start()
-    sent = now_ms()
-    company.send_usage(company.usage_record("acme", at=sent))
-    wait_until(lambda: [c for c in company.changes("acme")
-                        if c["segmentation"] == "silent"], "it went silent")
-    (change,) = [c for c in company.changes("acme")
-                 if c["segmentation"] == "silent"]
+    for number, pause in enumerate(PAUSES_MS):
+        account, due = f"a{number}", now_ms() + pause
+        company.send_usage(company.usage_record(account, at=due - HOUR_MS))
+        wait_until(lambda: silence(company, account), "it went silent",
+                   DEADLINE + pause / 1000)
+        (change,) = silence(company, account)
+        if change["origin"] == "timer":
+            break
+        assert now_ms() > due, "that was too soon"
     assert change["origin"] == "timer" and change["trigger"] is None
-    due = change["event_time"]
-    due_ms = int(due.timestamp() * 1000) if hasattr(
-        due, "timestamp") else int(due)
-    assert due_ms == sent + 3000, "at the very instant"
+    assert change["event_time"] == instant(due), "at the very instant"
     assert daemon.metric("segmentd_timer_lateness_seconds_count") >= 1
-    company.send_usage(company.usage_record("acme"))
-    wait_until(lambda: [c["to"] for c in company.changes("acme")
-                        if c["segmentation"] == "silent"][:2] == ["in", "out"],
-               "it is back")
+    company.send_usage(company.usage_record(account))
+    wait_until(lambda: [c["to"] for c in silence(company, account)]
+               == ["in", "out"], "it is back")
     daemon.stop()
 
 
 def test_a_timer_fires_after_a_restart(company, redis, segmentd):
-    company.config["segmentations"]["silent"] = {
-        "enter": 'now - usage.last_seen >= duration("8s")'}
+    company.config["segmentations"]["silent"] = SILENT
     daemon = segmentd(company.config)
-    daemon.start()
-    company.send_usage(company.usage_record("acme"))
     client = redis.client()
-    wait_until(lambda: company.view(client, "acme"), "the view is there")
-    daemon.stop()
-    assert not [c for c in company.changes("acme")
-                if c["segmentation"] == "silent"], "stopped before it was due"
+    for number, pause in enumerate(PAUSES_MS):
+        daemon.start()
+        account, due = f"a{number}", now_ms() + pause
+        company.send_usage(company.usage_record(account, at=due - HOUR_MS))
+        wait_until(lambda: company.view(client, account), "the view is there")
+        daemon.stop()
+        if not silence(company, account):
+            break  # stopped before it was due
     daemon.start()
-    wait_until(lambda: [c for c in company.changes("acme")
-                        if c["segmentation"] == "silent"], "it went silent")
+    wait_until(lambda: silence(company, account), "it went silent",
+               DEADLINE + pause / 1000)
+    (change,) = silence(company, account)
+    assert change["origin"] == "timer"
+    assert change["event_time"] == instant(due)
     daemon.stop()
 
 
@@ -141,7 +157,7 @@ def test_a_repeat_counts_once_also_after_a_restart(company, redis, segmentd):
     daemon.start()
     client = redis.client()
     company.send_usage(*[company.usage_record("acme", event_id="e1")] * 3)
-    wait_until(lambda: daemon.metric("segmentd_repeated_total") == 2,
+    wait_until(lambda: daemon.metric("segmentd_repeated_total") >= 2,
                "two repeats are counted")
     daemon.stop()
     daemon.start()
@@ -156,13 +172,13 @@ def test_metrics_are_well_formed(company, segmentd):
     daemon = segmentd(company.config)
     daemon.start()
     company.send_accounts(company.account_record("acme", 120000.0))
-    wait_until(lambda: daemon.metric("segmentd_changes_total") >= 1,
-               "a change is counted")
+    wait_until(
+        lambda: daemon.metric("segmentd_event_to_change_seconds_count") >= 1,
+        "a change is counted")
     metrics = daemon.metrics()
-    assert metrics['segmentd_consumed_total{input="account"}'] == 1
+    assert metrics['segmentd_consumed_total{input="account"}'] >= 1
     assert metrics["segmentd_changes_total"
                    '{origin="live",segmentation="touch"}'] == 1
-    assert daemon.metric("segmentd_event_to_change_seconds_count") >= 1
     assert daemon.get("/livez")[0] == 200
     wait_until(lambda: daemon.get("/readyz")[0] == 200, "it is ready")
     text = daemon.get("/readyz?verbose")[1]
@@ -172,7 +188,7 @@ def test_metrics_are_well_formed(company, segmentd):
         pytest.skip("promtool is missing")
     checked = subprocess.run(
         [promtool, "check", "metrics"], input=daemon.get("/metrics")[1],
-        capture_output=True, text=True, timeout=60)
+        capture_output=True, text=True, timeout=DEADLINE)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     daemon.stop()
 
@@ -215,7 +231,7 @@ def test_two_instances_share_the_partitions(company, redis, segmentd):
     # One is killed: the other takes its groups over.
     first.kill9()
     wait_until(lambda: second.metric("segmentd_partition_groups") == 4,
-               "all groups", timeout=60)
+               "all groups")
     company.send_accounts(*[company.account_record(f"a{i}", 1.0)
                             for i in range(100)])
     wait_until(lambda: client.scard(f"{company.name}:seg:touch:low") == 100,
@@ -229,23 +245,30 @@ def test_two_instances_share_the_partitions(company, redis, segmentd):
     assert set(versions.values()) == {2}
 
 
-def test_the_same_instance_name_twice_ends_the_older_one(
+def test_the_same_instance_name_twice_ends_one_of_them(
         company, redis, segmentd):
-    """Fenced by Kafka, it leaves; it does not go on taking Redis' token."""
+    """Fenced by Kafka, it leaves; it does not go on taking Redis' token. It is
+    the older one, unless that was just out of touch with the broker: then it
+    must take itself for the other, and joins again."""
     config = dict(company.config, instance="one")
-    older = segmentd(config, "older")
-    newer = segmentd(config, "newer")
-    older.start()
-    wait_until(lambda: older.metric("segmentd_partition_groups") == 4,
+    daemons = [segmentd(config, name) for name in ("older", "newer")]
+    daemons[0].start()
+    wait_until(lambda: daemons[0].metric("segmentd_partition_groups") == 4,
                "it has the groups")
-    newer.start()
-    assert older.process.wait(timeout=60) == 69
-    assert "another process runs with this instance name" in older.output()
+    daemons[1].start(is_waiting=False)
+    wait_until(lambda: not all(d.process.is_running() for d in daemons),
+               "one of them leaves")
+    daemons.sort(key=lambda daemon: daemon.process.is_running())
+    left, stayed = daemons
+    assert left.process.wait() == 69
+    assert "another process runs with this instance name" in left.output()
+    if "consumer_reopened" not in stayed.output():
+        assert stayed.directory.name == "newer"
     client = redis.client()
     company.send_accounts(company.account_record("acme", 30000.0))
     wait_until(lambda: client.smembers(f"{company.name}:seg:touch:mid")
-               == {b"acme"}, "the newer one works on")
-    newer.stop()
+               == {b"acme"}, "the other one works on")
+    stayed.stop()
 
 
 def test_a_new_feature_keeps_what_is_known(company, redis, segmentd):
@@ -285,7 +308,9 @@ def test_yesterday_counts_and_last_year_is_late(company, redis, segmentd):
         company.usage_record("acme", at=now_ms() - 365 * DAY_MS))
     wait_until(lambda: company.view(client, "acme").get("usage.logins_14d")
                == "2", "two count")
-    assert daemon.metric("segmentd_late_total") == 1
+    wait_until(lambda: daemon.metric("segmentd_late_total") >= 1,
+               "one is late")
+    assert company.view(client, "acme")["usage.logins_14d"] == "2"
     daemon.stop()
 
 
@@ -328,6 +353,7 @@ def test_new_rules_are_applied_to_every_account(company, redis, segmentd):
 def test_explain_says_why_and_until_when(company, redis, segmentd):
     from support.segmentd import command
     import json
+    stay_in_one_day()
     daemon = segmentd(company.config)
     daemon.start()
     client = redis.client()
@@ -373,18 +399,28 @@ def test_a_person_pins_a_segment_until_it_expires(
                 "expires_at": instant(expires), "at": instant(now_ms()),
                 "event_id": None})}])
 
-    override("high", expires=now_ms() + 6000)
-    wait_until(lambda: company.view(client, "acme").get("segment.touch")
-               == "high", "pinned")
-    company.send_accounts(company.account_record("acme", 1.0))
-    wait_until(lambda: company.view(client, "acme").get("account.arr") == "1",
-               "the event is folded")
-    assert company.view(client, "acme")["segment.touch"] == "high"
-    # It survives a restart, and ends by itself.
+    def move_to(segment, what):
+        wait_until(lambda: company.view(client, "acme").get("segment.touch")
+                   == segment, what)
+
+    def stays_high(arr):
+        company.send_accounts(company.account_record("acme", arr))
+        wait_until(lambda: company.view(client, "acme").get("account.arr")
+                   == f"{arr:.0f}", "the event is folded")
+        assert company.view(client, "acme")["segment.touch"] == "high"
+
+    override("high", expires=now_ms() + DAY_MS)
+    move_to("high", "pinned")
+    stays_high(1.0)
+    # It survives a restart,
     daemon.stop()
     daemon.start()
-    wait_until(lambda: company.view(client, "acme").get("segment.touch")
-               == "low", "the rules count again")
+    stays_high(2.0)
+    # and ends by itself: at the latest when it comes too late.
+    expires = now_ms() + 4000
+    override("high", expires=expires)
+    move_to("low", "the rules count again")
+    assert now_ms() >= expires
     override("high", author="")
     override("nowhere")
     override("high", segmentation="renewal")
@@ -392,16 +428,16 @@ def test_a_person_pins_a_segment_until_it_expires(
     assert {r[2]["segmentd_reason"] for r in company.rejects()} == {
         b"bad_override"}
     override("high")
-    wait_until(lambda: company.view(client, "acme").get("segment.touch")
-               == "high", "pinned again")
+    move_to("high", "pinned again")
     override(None)
-    wait_until(lambda: company.view(client, "acme").get("segment.touch")
-               == "low", "taken back")
+    move_to("low", "taken back")
     daemon.stop()
     touch = [c for c in company.changes("acme")
              if c["segmentation"] == "touch"]
+    if touch[2]["origin"] == "timer":
+        assert touch[2]["event_time"] == instant(expires)
     assert [(c["to"], c["origin"]) for c in touch] == [
-        ("mid", "live"), ("high", "override"), ("low", "timer"),
+        ("mid", "live"), ("high", "override"), ("low", touch[2]["origin"]),
         ("high", "override"), ("low", "override")]
     (reason,) = touch[1]["reasons"]
     assert reason["rule"] == "override" and reason["clause"] == "a friend"
@@ -431,8 +467,8 @@ def test_sighup_takes_a_good_configuration_and_keeps_out_a_bad_one(
     wait_until(lambda: daemon.metric("segmentd_config_stale") == 1,
                "it is refused")
     assert "did you mean" in daemon.output()
-    status, text = daemon.get("/readyz?verbose")
-    assert status == 200 and "refused" in text
+    wait_until(lambda: "refused" in daemon.get("/readyz?verbose")[1]
+               and daemon.get("/readyz")[0] == 200, "and ready says so")
     company.send_accounts(company.account_record("b", 30000.0))
     wait_until(lambda: client.sismember(f"{name}:seg:touch:mid", "b"),
                "the old rules run")
@@ -479,7 +515,7 @@ def test_an_instance_without_partitions_is_ready(company, segmentd):
                 and daemon.metric("segmentd_partition_groups"))
 
     wait_until(lambda: sorted(map(groups, daemons)) == [0, 2, 2],
-               "one of them has none", 90)
+               "one of them has none")
     for daemon in daemons:
         wait_until(lambda: daemon.get("/readyz")[0] == 200,
-                   daemon.get("/readyz?verbose")[1], 30)
+                   daemon.get("/readyz?verbose")[1])

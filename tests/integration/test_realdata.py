@@ -223,7 +223,7 @@ def test_ravenstack_survives_kill_9(
         daemon.start(is_waiting=False)
         daemon.wait_for(
             lambda: count(kafka, "rough.changes") >= share,
-            f"{share} changes are published", timeout=120)
+            f"{share} changes are published")
         daemon.kill9()
         kills += 1
     run_until(daemon, day)

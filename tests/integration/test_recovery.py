@@ -27,7 +27,7 @@ def test_redis_gets_no_change_before_kafka_has_it(company, redis, segmentd):
     daemon.start()
     wait_until(lambda: company.view(client, "far").get("usage.logins_14d")
                == str(MANY) and company.view(client, "near"),
-               "both are known", 120)
+               "both are known")
     daemon.stop()
     client.flushall()
     # By the new rules the near account moves as soon as it may be decided.

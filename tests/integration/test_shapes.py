@@ -91,7 +91,7 @@ class Rig:
                     if view.get(name) != value}
 
         try:
-            daemon.wait_for(lambda: not differ(), account, timeout=90)
+            daemon.wait_for(lambda: not differ(), account)
         except AssertionError as failure:
             raise AssertionError(f"{account}: (got, want) {differ()}; "
                                  f"{self.view(account)}") from failure
@@ -232,7 +232,7 @@ def test_group_and_track_calls(kafka, redis, segmentd, tmp_path, unique):
     rig.wait_for(daemon, "core", {
         "group.plan": None, "group.employees": None})
     wait_until(lambda: rig.rejects() == [("acme", "no_account")],
-               "the one without an account is rejected", 60)
+               "the one without an account is rejected")
     daemon.stop()
     assert rig.segments("acme") == {
         "lifecycle": "activated", "size": "self_service", "qualified": "in",
@@ -303,8 +303,8 @@ def test_cloudevents_in_both_modes(kafka, redis, segmentd, tmp_path, unique):
                                   "account.plan": None})
     rig.send("account", [account("core", 4, None, "deleted")])
     wait_until(lambda: sorted(rig.rejects()) == [
-        ("acme", "bad_time"), ("acme", "key_mismatch")], "the rejects", 60)
-    wait_until(lambda: not rig.view("core"), "core is gone", 60)
+        ("acme", "bad_time"), ("acme", "key_mismatch")], "the rejects")
+    wait_until(lambda: not rig.view("core"), "core is gone")
     daemon.stop()
     # Whether it was silent first depends on which topic was read first.
     found = rig.segments("acme")
@@ -511,7 +511,7 @@ def test_old_and_new_writers_mixed_and_every_path(
         e["timestamp"].replace("Z", "+00:00")) for e in kept] == [
             instant(at + n * 1000) for n in range(4)]
     wait_until(lambda: rig.rejects() == [("a1", "incompatible_schema")],
-               "the writer that cannot be read, and no other", 60)
+               "the writer that cannot be read, and no other")
     daemon.stop()
     assert rig.segments("a0") == {"seen": "in", "large": "in"}
     # The test is about a mix: every account has had every writer.

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from confluent_kafka import Producer
 from support.company import Company
-from support.process import ProcessFailed, wait_until
+from support.process import DEADLINE, busy, wait_until
 
 STOP_S = 5.0
 
@@ -33,20 +33,11 @@ def send_turns(company, turns, n=20):
             for i in range(n)])
 
 
-def busy():
-    """How much slower than alone this machine is just now, at least 1."""
-    began = time.monotonic()
-    spent = time.process_time()
-    while time.process_time() - spent < 0.2:
-        pass
-    return max(1.0, (time.monotonic() - began) / 0.2)
-
-
 def stop_in_time(daemon):
     """SIGTERM, and a clean end within 5 s of a machine to itself."""
     before = busy()
     began = time.monotonic()
-    daemon.stop(timeout=60)
+    daemon.stop()
     took = time.monotonic() - began
     assert took < STOP_S * max(before, busy()), took
 
@@ -69,7 +60,7 @@ def test_sigterm_commits_what_was_read(company, redis, segmentd):
     # No change: nothing but the end is a reason to commit.
     company.send_usage(*[company.usage_record(f"a{i}", kind="view")
                          for i in range(50)])
-    wait_until(lambda: daemon.metric("segmentd_consumed_total") == 50, "read")
+    wait_until(lambda: daemon.metric("segmentd_consumed_total") >= 50, "read")
     stop_in_time(daemon)
     committed = company.kafka.committed(
         company.name, f"{company.name}.usage")
@@ -91,7 +82,7 @@ def test_sigterm_while_servers_are_away(
         client = redis.client()
         for company, daemon in modes.items():
             daemon.wait_for(lambda: client.scard(
-                f"{company.name}:seg:touch:{segment}") == 20, segment, 120)
+                f"{company.name}:seg:touch:{segment}") == 20, segment)
 
     for company, daemon in modes.items():
         daemon.start()
@@ -102,7 +93,7 @@ def test_sigterm_while_servers_are_away(
         send_turns(company, [2])
         daemon.wait_for(lambda: "event=redis_retry" in daemon.output()
                         or "event=round_failed" in daemon.output(),
-                        "it has noticed that Redis is away", 90)
+                        "it has noticed that Redis is away")
         stop_in_time(daemon)
     redis.start()
     for daemon in modes.values():
@@ -115,8 +106,7 @@ def test_sigterm_while_servers_are_away(
         stop_in_time(daemon)
     # And when there never was a broker.
     daemon.start(is_waiting=False)
-    daemon.wait_for(lambda: "event=kafka_down" in daemon.output(), "it waits",
-                    90)
+    daemon.wait_for(lambda: "event=kafka_down" in daemon.output(), "it waits")
     stop_in_time(daemon)
     own_kafka.restart()
     for daemon in modes.values():
@@ -149,39 +139,30 @@ def test_sigterm_while_servers_hang(
         for is_waiting in (False, True):
             wait_until(lambda: client.scard(
                 f"{unique}:seg:touch:{SEGMENTS[turn % 3]}") == 20,
-                "all are there", 120)
+                "all are there")
             turn += 1
             sent = threading.Thread(target=send_turns, args=(company, [turn]))
             if server is own_kafka:
                 before = daemon.metric("segmentd_consumed_total")
                 sent.start()
                 wait_until(lambda: daemon.metric("segmentd_consumed_total")
-                           > before, "it reads", 90, pause=0.001)
+                           > before, "it reads", pause=0.001)
             server.process.send(signal.SIGSTOP)
             try:
                 if server is redis:
                     sent.start()
                 if is_waiting:
-                    daemon.wait_for(waits, "nothing goes on", 90)
+                    daemon.wait_for(waits, "nothing goes on")
                 stop_in_time(daemon)
             finally:
                 server.process.send(signal.SIGCONT)
             sent.join()
             daemon.start()
     wait_until(lambda: client.scard(
-        f"{unique}:seg:touch:{SEGMENTS[turn % 3]}") == 20, "all came", 120)
+        f"{unique}:seg:touch:{SEGMENTS[turn % 3]}") == 20, "all came")
     stop_in_time(daemon)
     if delivery == "exactly_once":
         assert set(versions_of(company).values()) == {5}
-
-
-def told(daemon):
-    """Changes since the last reload, which begins with new counters and, for a
-    moment, without a listener."""
-    try:
-        return daemon.metric("segmentd_changes_total")
-    except ProcessFailed:
-        return 0
 
 
 def test_sighup_and_a_lost_transactional_id_under_load(
@@ -204,28 +185,31 @@ def test_sighup_and_a_lost_transactional_id_under_load(
     sender = threading.Thread(target=send_until_enough, daemon=True)
     sender.start()
     for n in range(1, 4):
-        wait_until(lambda: told(daemon) >= 60, "it is at work", 90)
+        # Since the last reload, which begins with new counters.
+        wait_until(lambda: daemon.metric("segmentd_changes_total") >= 60,
+                   "it is at work")
         for worker in range(2):
             thief = Producer({
                 "bootstrap.servers": company.kafka.bootstrap,
                 "transactional.id": f"{company.name}-one-{worker}"})
-            thief.init_transactions(60)
+            thief.init_transactions(DEADLINE)
+        daemon.wait_for(lambda: daemon.output().count(
+            "event=transaction_unknown") >= n, "it has lost a transaction")
         daemon.config["segmentations"][f"more{n}"] = {
             "enter": f"account.arr > {1000.0 * n}"}
         daemon.path.write_text(
             yaml.safe_dump(daemon.config, sort_keys=False), "utf-8")
         daemon.process.send(signal.SIGHUP)
         daemon.wait_for(lambda: daemon.output().count(
-            "event=config_reload") >= n, "it has read its rules anew", 90)
+            "event=config_reload") >= n, "it has read its rules anew")
     is_enough.set()
     sender.join(120)
     assert not sender.is_alive()
     client = redis.client()
     segment = SEGMENTS[turns[-1] % 3]
     wait_until(lambda: client.scard(
-        f"{company.name}:seg:touch:{segment}") == 20, "the end is there", 90)
+        f"{company.name}:seg:touch:{segment}") == 20, "the end is there")
     assert daemon.process.pid == pid and daemon.process.is_running()
-    assert "event=transaction_unknown" in daemon.output()
     daemon.stop()
     assert set(versions_of(company)) == {f"a{i}" for i in range(20)}
     # What is told of each account fits together.

@@ -151,7 +151,7 @@ def test_all_of_redis_is_lost_while_it_runs(company, redis, segmentd):
     client.flushall()
     send_some(company, "two")
     wait_until(lambda: daemon.metric("segmentd_takeovers_total") > takeovers,
-               "it was noticed", timeout=180)
+               "it was noticed")
     wait_settled(company, daemon, redis)
     after = check_versions(company)
     assert set(after) == set(before)

@@ -29,7 +29,7 @@ SILENT_MS = 6000
 MINUTE_MS = 60000
 SESSION_MS = 4000
 AWAY_S = SESSION_MS / 1000 + 1  # long enough for others to have taken over
-SETTLE_S = 180
+SETTLE_S = 300
 
 # What befalls the system, and how often.
 KINDS = {
@@ -198,7 +198,7 @@ class Chaos:
         for daemon in self.daemons:
             daemon.start(is_waiting=False)
         for daemon in self.daemons:
-            daemon.wait_ready(120)
+            daemon.wait_ready()
 
     def close(self):
         self.stream.is_ending = True
@@ -236,7 +236,7 @@ class Chaos:
 
     def rebalance(self):
         daemon, pause = self._daemon(), self.random.choice((0, 1, AWAY_S))
-        daemon.stop(60)
+        daemon.stop()
         time.sleep(pause)
         daemon.start(is_waiting=False)
 
@@ -245,7 +245,7 @@ class Chaos:
 
     def redis_failover(self):
         tail = self.random.uniform(0.1, 1.5)
-        wait_until(self._replica_is_there, "the replica follows", 60)
+        wait_until(self._replica_is_there, "the replica follows")
         self.redis[1 - self.master].client().execute_command(
             "REPLICAOF", "NO", "ONE")
         time.sleep(tail)  # what is written now is lost
@@ -280,7 +280,7 @@ class Chaos:
 
     def broker_restart(self):
         node, is_kill = self._node(), self.random.random() < 0.5
-        node.process.kill9() if is_kill else node.process.stop(60)
+        node.process.kill9() if is_kill else node.process.stop()
         if self.is_cluster:
             self.kafka.restart_node(node, f"{self.company.name}.changes")
         else:
@@ -415,7 +415,7 @@ class Chaos:
             assert time.monotonic() < deadline, differs[:3]
             time.sleep(0.5)
         for daemon in self.daemons:
-            daemon.stop(60)
+            daemon.stop()
         changes = oracle.check(self.company, self.client())
         prefix = f"{self.company.name}."
         for change in changes:

@@ -13,7 +13,7 @@ from confluent_kafka import (Consumer, KafkaError, KafkaException, Producer,
                              TopicPartition, OFFSET_BEGINNING)
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
-from support.process import Process, free_port, wait_until
+from support.process import DEADLINE, Process, free_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBS = pathlib.Path(os.environ.get("KAFKA_LIBS", ROOT / "build/kafka/libs"))
@@ -64,7 +64,7 @@ class Broker:
                  "KAFKA_HOST": self.host, **self.env,
                  "KAFKA_EXTRA": "\n".join(self.extra)})
 
-    def start(self, timeout=300.0):
+    def start(self, timeout=2 * DEADLINE):
         self.launch()
         self.process.wait_for_output("Kafka Server started", timeout)
         wait_until(self._answers, "the broker answers", timeout)
@@ -97,7 +97,7 @@ class Broker:
             self._admin = AdminClient({
                 "bootstrap.servers": self.bootstrap,
                 "log_level": 2,
-                "socket.timeout.ms": 10000,
+                "socket.timeout.ms": 60000,
             })
         return self._admin
 
@@ -107,24 +107,24 @@ class Broker:
             [NewTopic(name, partitions, self.replication, config=config or {})
              for name, partitions in topics.items()])
         for future in futures.values():
-            future.result(120)
+            future.result(DEADLINE)
         for name, partitions in topics.items():
             wait_until(lambda: self.partitions(name) == partitions,
-                       f"topic {name} is there", 120)
+                       f"topic {name} is there")
 
     def delete_topics(self, names):
         for future in self.admin.delete_topics(list(names)).values():
-            future.result(30)
+            future.result(DEADLINE)
 
     def partitions(self, topic):
         """Number of partitions with a leader; 0 when there is no topic."""
-        meta = self.admin.list_topics(topic, timeout=10).topics[topic]
+        meta = self.admin.list_topics(topic, timeout=60).topics[topic]
         return sum(p.leader >= 0 for p in meta.partitions.values())
 
     def topic_config(self, topic):
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
         future = self.admin.describe_configs([resource])[resource]
-        return {name: entry.value for name, entry in future.result(30).items()}
+        return {name: entry.value for name, entry in future.result(DEADLINE).items()}
 
     def expire(self, topic):
         """Let retention take every record that is there."""
@@ -135,7 +135,7 @@ class Broker:
 
         alter({"retention.ms": "1"})
         wait_until(lambda: self.begin_offsets(topic)
-                   == self.end_offsets(topic), "all has expired", 90)
+                   == self.end_offsets(topic), "all has expired")
         alter({})
 
     # --- records ------------------------------------------------------------
@@ -167,7 +167,7 @@ class Broker:
                 except BufferError:
                     producer.poll(0.1)
             producer.poll(0)
-        left = producer.flush(60)
+        left = producer.flush(DEADLINE)
         assert left == 0 and not failures, (left, failures[:3])
 
     def begin_offsets(self, topic):
@@ -185,42 +185,45 @@ class Broker:
             # A broker that has just come back is no leader for a moment.
             try:
                 return (consumer.get_watermark_offsets(
-                    TopicPartition(topic, partition), timeout=20)[end],)
+                    TopicPartition(topic, partition), timeout=60)[end],)
             except KafkaException:
                 return None
 
         try:
             return {p: wait_until(lambda: offset(p),
-                                  f"offsets of {topic} [{p}]", 60)[0]
+                                  f"offsets of {topic} [{p}]")[0]
                     for p in range(self.partitions(topic))}
         finally:
             consumer.close()
 
-    def read(self, topic, isolation="read_committed", timeout=60.0,
-             partitions=None):
+    def read(self, topic, isolation="read_committed", timeout=DEADLINE):
         """Every record of the topic up to its present end, by partition and
-        offset. An open transaction hides what is behind its first record."""
-        if partitions is None:
-            partitions = range(self.partitions(topic))
+        offset. An open transaction hides what is behind its first record, and
+        so does for a moment one whose commit was acknowledged: its end is
+        waited for."""
+        ends = self.end_offsets(topic)
         consumer = self._consumer(isolation)
-        open_ends = set(partitions)
         records = []
+        error = None
         deadline = time.monotonic() + timeout
         try:
             consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING)
-                             for p in partitions])
-            while open_ends:
-                assert time.monotonic() < deadline, f"no end of {open_ends}"
+                             for p in ends])
+            while ends:
+                assert time.monotonic() < deadline, (
+                    f"{topic} was not read up to {ends}: {error}")
                 message = consumer.poll(1.0)
                 if message is None:
                     continue
-                error = message.error()
-                if error is None:
+                at = message.offset()  # of an end: where it is
+                if message.error() is None:
                     records.append(message)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    open_ends.discard(message.partition())
-                else:
-                    raise AssertionError(str(error))
+                    at += 1
+                elif message.error().code() != KafkaError._PARTITION_EOF:
+                    error = message.error()  # as while a leader moves
+                    continue
+                if at >= ends.get(message.partition(), at):
+                    ends.pop(message.partition(), None)
         finally:
             consumer.close()
         return sorted(records, key=lambda m: (m.partition(), m.offset()))
@@ -231,7 +234,7 @@ class Broker:
         try:
             found = consumer.committed(
                 [TopicPartition(topic, p)
-                 for p in range(self.partitions(topic))], timeout=20)
+                 for p in range(self.partitions(topic))], timeout=60)
             return {p.partition: p.offset for p in found}
         finally:
             consumer.close()
@@ -277,7 +280,7 @@ class Cluster(Broker):
     def bootstrap(self):
         return ",".join(node.bootstrap for node in self.nodes)
 
-    def start(self, timeout=180.0):
+    def start(self, timeout=2 * DEADLINE):
         for node in self.nodes:
             node.launch()
         for node in self.nodes:
@@ -285,7 +288,7 @@ class Cluster(Broker):
         wait_until(lambda: self._answers(len(self.nodes)),
                    "all brokers answer", timeout)
 
-    def restart_node(self, node, topic, timeout=180.0):
+    def restart_node(self, node, topic, timeout=2 * DEADLINE):
         """Start one that was ended; returns when it follows again."""
         node.launch()
         node.process.wait_for_output("Kafka Server started", timeout)

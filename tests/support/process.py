@@ -5,6 +5,7 @@ is waited for fails the test with the end of its log.
 """
 
 import ctypes
+import datetime as dt
 import itertools
 import os
 import pathlib
@@ -15,6 +16,10 @@ import subprocess
 import time
 
 PR_SET_PDEATHSIG = 1
+
+# A deadline is there to end a test that hangs, not to measure: whatever takes
+# this long on a busy machine has failed.
+DEADLINE = 180.0
 
 
 class ProcessFailed(AssertionError):
@@ -54,7 +59,25 @@ def free_port():
                 continue
 
 
-def wait_until(condition, what, timeout=90.0, pause=0.05):
+def busy():
+    """How much slower than alone this machine is just now, at least 1."""
+    began = time.monotonic()
+    spent = time.process_time()
+    while time.process_time() - spent < 0.2:
+        pass
+    return max(1.0, (time.monotonic() - began) / 0.2)
+
+
+def stay_in_one_day(seconds=180):
+    """Return when midnight UTC is further away than that: what is true of
+    today is still true when a test looks."""
+    def left():
+        now = dt.datetime.now(dt.timezone.utc)
+        return 86400 - (now.hour * 3600 + now.minute * 60 + now.second)
+    wait_until(lambda: left() > seconds, "another day", seconds + DEADLINE)
+
+
+def wait_until(condition, what, timeout=DEADLINE, pause=0.05):
     """Return condition()'s first true value; fail when it has none in time."""
     deadline = time.monotonic() + timeout
     while True:
@@ -108,7 +131,7 @@ class Process:
     def tail(self, lines=40):
         return "\n".join(self.output().splitlines()[-lines:])
 
-    def wait_for(self, condition, what, timeout=30.0):
+    def wait_for(self, condition, what, timeout=DEADLINE):
         def check():
             # The condition first: a process may do it and end.
             value = condition()
@@ -124,14 +147,14 @@ class Process:
                 raise
             raise ProcessFailed(f"{failure}\n{self.tail()}") from None
 
-    def wait_for_output(self, text, timeout=30.0):
+    def wait_for_output(self, text, timeout=DEADLINE):
         self.wait_for(lambda: text in self.output(), f"{text!r}", timeout)
 
     def send(self, signum):
         if self.is_running():
             self.popen.send_signal(signum)
 
-    def wait(self, timeout=30.0):
+    def wait(self, timeout=DEADLINE):
         """Exit status, as of Popen.wait()."""
         try:
             return self.popen.wait(timeout)
@@ -140,7 +163,7 @@ class Process:
                 f"{self.argv[0]} still runs after {timeout} s:\n{self.tail()}"
             ) from None
 
-    def stop(self, timeout=30.0):
+    def stop(self, timeout=DEADLINE):
         """SIGTERM, and SIGKILL when that does not end it. Exit status."""
         # A stopped process would keep the SIGTERM for later.
         self.send(signal.SIGCONT)

@@ -3,7 +3,7 @@
 import pathlib
 import shutil
 
-from support.process import Process, free_port, wait_until
+from support.process import DEADLINE, Process, free_port, wait_until
 
 
 def why_absent():
@@ -40,7 +40,7 @@ class RedisServer:
     def unix_url(self):
         return f"unix://{self.socket}?db=0"
 
-    def start(self, timeout=30.0):
+    def start(self, timeout=DEADLINE):
         argv = ["redis-server", "--bind", "127.0.0.1", "--port", self.port,
                 "--unixsocket", self.socket, "--dir", self.directory]
         for name, value in self.options.items():
@@ -59,7 +59,7 @@ class RedisServer:
         import redis
         options.setdefault("password", self.options.get("requirepass"))
         # A server that hangs must not hang the test.
-        options.setdefault("socket_timeout", 20)
+        options.setdefault("socket_timeout", 30)
         return redis.Redis(unix_socket_path=str(self.socket), **options)
 
     def stop(self):
@@ -81,7 +81,7 @@ def quiet(call):
         return None
 
 
-def patient(call, what="Redis answers", timeout=90.0):
+def patient(call, what="Redis answers", timeout=DEADLINE):
     """[call()] tried again until a server answers; its first answer."""
     return wait_until(lambda: quiet(lambda: [call()]), what, timeout)[0]
 
@@ -121,12 +121,12 @@ class Sentinels:
         for port, process in zip(self.ports, self.processes):
             process.wait_for(
                 lambda port=port: quiet(lambda: self._is_ready(port)),
-                "the sentinel knows everybody", 90.0)
+                "the sentinel knows everybody")
 
     def _client(self, port):
         import redis
         return redis.Redis(port=port, password=self.password,
-                           decode_responses=True, socket_timeout=20)
+                           decode_responses=True, socket_timeout=30)
 
     def _is_ready(self, port):
         client = self._client(port)
@@ -149,6 +149,11 @@ class Sentinels:
             process.kill9()
 
 
+# After which silence a node counts as lost: on a busy machine one that lives
+# may say nothing for a while.
+SLOW_MS = 15000
+
+
 class Cluster:
     """Three masters and three replicas."""
 
@@ -157,7 +162,7 @@ class Cluster:
         for i in range(6):
             node = RedisServer(
                 pathlib.Path(directory) / str(i), cluster_enabled="yes",
-                cluster_node_timeout="3000", cluster_port=free_port(),
+                cluster_node_timeout=str(SLOW_MS), cluster_port=free_port(),
                 appendonly="no", repl_diskless_sync_delay="0")
             self.nodes.append(node)
 
@@ -180,13 +185,19 @@ class Cluster:
         for node in self.nodes:
             node.process.wait_for(
                 lambda node=node: quiet(lambda: self._knows(node)) == ids,
-                "the nodes know each other", 90.0)
+                "the nodes know each other")
         for i, slots in enumerate([(0, 5460), (5461, 10922), (10923, 16383)]):
             self.nodes[i].client().execute_command(
                 "CLUSTER", "ADDSLOTSRANGE", *slots)
             self.nodes[i + 3].client().execute_command(
                 "CLUSTER", "REPLICATE", self.id_of(self.nodes[i]))
         self.mend()
+
+    def notice_within(self, ms):
+        """From now on, that a node is lost."""
+        for node in self.living():
+            patient(lambda node=node: node.client().config_set(
+                "cluster-node-timeout", ms))
 
     def mend(self):
         """Every node runs, and everybody says that all is well."""
@@ -196,7 +207,7 @@ class Cluster:
         for node in self.nodes:
             node.process.wait_for(
                 lambda node=node: quiet(lambda: self._is_whole(node)),
-                "the cluster is whole", 90.0)
+                "the cluster is whole")
 
     def _is_whole(self, node):
         info = node.client().execute_command("CLUSTER INFO")
@@ -242,8 +253,8 @@ class Cluster:
         def call():
             node = self.owner(key)
             return node and [node.client().execute_command(*words)]
-        return wait_until(lambda: quiet(call), f"the cluster has {key}",
-                          90.0)[0]
+        return wait_until(lambda: quiet(call), f"the cluster has {key}"
+                          )[0]
 
     def stop(self):
         for node in self.nodes:

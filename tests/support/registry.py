@@ -14,7 +14,7 @@ import threading
 import urllib.error
 import urllib.request
 
-from support.process import Process, free_port
+from support.process import DEADLINE, Process, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = ROOT / "build/registry/schema-registry"
@@ -35,7 +35,7 @@ def ask(url, body=None, method=None, user=None):
         request.add_header("Authorization", "Basic " + base64.b64encode(
             user.encode()).decode())
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"null")
@@ -51,7 +51,7 @@ class RealRegistry:
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
 
-    def start(self, timeout=60.0):
+    def start(self, timeout=DEADLINE):
         self.process = Process(
             [BINARY], self.directory / "registry.log",
             env={**os.environ, "SCHEMA_REGISTRY_HOST": "127.0.0.1",

@@ -8,7 +8,7 @@ import urllib.request
 
 import yaml
 
-from support.process import Process, ProcessFailed, free_port
+from support.process import DEADLINE, Process, ProcessFailed, free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SEGMENTD", ROOT / "build/segmentd"))
@@ -42,7 +42,7 @@ class Segmentd:
         self.command = [*(link.inside if link else []), binary]
         self.process = None
 
-    def start(self, is_waiting=True, timeout=60.0, env=None):
+    def start(self, is_waiting=True, timeout=DEADLINE, env=None):
         """Start; wait for /readyz unless told otherwise."""
         # JSON is YAML, and the dumper's aliases are not wanted.
         self.path.write_text(
@@ -54,7 +54,7 @@ class Segmentd:
         if is_waiting:
             self.wait_ready(timeout)
 
-    def wait_ready(self, timeout=60.0):
+    def wait_ready(self, timeout=DEADLINE):
         self.process.wait_for(
             lambda: self.get("/readyz")[0] == 200, "/readyz says 200", timeout)
 
@@ -62,7 +62,7 @@ class Segmentd:
         """(status, text) of the HTTP listener; (0, why) without an answer."""
         url = f"http://{self.config['http']['listen']}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -70,12 +70,14 @@ class Segmentd:
             return 0, str(error)
 
     def metrics(self):
-        """{'name{labels}': value} of /metrics."""
-        status, text = self.get("/metrics")
-        if status != 200:
-            raise ProcessFailed(f"/metrics: {status} {text}")
+        """{'name{labels}': value} of /metrics. A reload begins with new
+        counters and, for a moment, without a listener: it is waited for."""
+        def ask():
+            status, text = self.get("/metrics")
+            return text if status == 200 else None
+
         found = {}
-        for line in text.splitlines():
+        for line in self.wait_for(ask, "/metrics answers").splitlines():
             if line and not line.startswith("#"):
                 name, value = line.rsplit(" ", 1)
                 found[name] = float(value)
@@ -86,10 +88,10 @@ class Segmentd:
         return sum(value for series, value in self.metrics().items()
                    if series == name or series.startswith(name + "{"))
 
-    def wait_for(self, condition, what, timeout=60.0):
+    def wait_for(self, condition, what, timeout=DEADLINE):
         return self.process.wait_for(condition, what, timeout)
 
-    def stop(self, timeout=30.0):
+    def stop(self, timeout=DEADLINE):
         """SIGTERM. Fails unless it ends cleanly, with status 0."""
         status = self.process.stop(timeout)
         if status != 0:
@@ -109,7 +111,7 @@ class Segmentd:
         return self.process.output() if self.process else ""
 
 
-def command(*arguments, cwd=None, stdin=None, timeout=60):
+def command(*arguments, cwd=None, stdin=None, timeout=2 * DEADLINE):
     """Run a segmentd command to its end: subprocess.CompletedProcess."""
     import subprocess
     return subprocess.run(
