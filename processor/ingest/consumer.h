@@ -64,7 +64,8 @@ struct ingest {
 	/* Contact or groups were lost; 0: never. librdkafka's threads note it.
 	 */
 	_Atomic int64_t lost_at_us;
-	_Atomic bool is_down; /* another thread may ask */
+	_Atomic int64_t fenced_at_us; /* librdkafka gave up; 0: it did not */
+	_Atomic bool is_down;	      /* another thread may ask */
 	bool is_rebalancing;
 	bool is_assigning; /* inside assigned() */
 	bool is_closing;

@@ -74,10 +74,19 @@ on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 	kafka_log(rd_kafka_name(rk), level, facility, text);
 }
 
+static void
+note_lost(struct ingest *in)
+{
+	if (atomic_load(&in->fenced_at_us) == 0)
+		atomic_store(&in->lost_at_us, clock_mono_us());
+}
+
 /*
  * The member's. That contact was lost comes as an event, too, but after what
  * follows from it: a member that joins again after its broker was away may be
- * told at once that it is fenced, by itself. Runs in librdkafka's threads.
+ * told at once that it is fenced, by itself. What comes after that is no more
+ * than its consequence: a fenced member's session times out. Runs in
+ * librdkafka's threads.
  */
 static void
 on_member_log(
@@ -85,9 +94,11 @@ on_member_log(
 {
 	struct ingest *in = rd_kafka_opaque(rk);
 
-	if (in != NULL && (strcmp(facility, "FAIL") == 0 ||
-				  strcmp(facility, "SESSTMOUT") == 0))
-		atomic_store(&in->lost_at_us, clock_mono_us());
+	if (in != NULL && strcmp(facility, "FATAL") == 0)
+		atomic_store(&in->fenced_at_us, clock_mono_us());
+	else if (in != NULL && (strcmp(facility, "FAIL") == 0 ||
+				       strcmp(facility, "SESSTMOUT") == 0))
+		note_lost(in);
 	on_log(rk, level, facility, text);
 }
 
@@ -101,7 +112,7 @@ on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 	(void)rk;
 	if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
 		atomic_store_explicit(&in->is_down, true, memory_order_relaxed);
-		atomic_store(&in->lost_at_us, clock_mono_us());
+		note_lost(in);
 		SG_LOG(LOG_WARN, "kafka_down", LOG_STR("text", text));
 	}
 }
@@ -458,12 +469,13 @@ enum sg_err
 consumer_revive(struct ingest *in, struct sg_fault *why)
 {
 	char text[256];
-	int64_t lost_at_us;
+	int64_t lost_at_us, fenced_at_us;
 
 	(void)rd_kafka_fatal_error(in->rk, text, sizeof(text));
 	consumer_let_go(in);
 	lost_at_us = atomic_load(&in->lost_at_us);
-	if (lost_at_us == 0 || clock_mono_us() - lost_at_us > LOST_LATELY_US)
+	fenced_at_us = atomic_load(&in->fenced_at_us);
+	if (lost_at_us == 0 || fenced_at_us - lost_at_us > LOST_LATELY_US)
 		return sg_fault_set(why, SG_OPERATOR,
 			"instance %s: %s (another process runs with this "
 			"instance name)",
@@ -471,6 +483,7 @@ consumer_revive(struct ingest *in, struct sg_fault *why)
 	SG_LOG(LOG_WARN, "consumer_reopened", LOG_STR("instance", in->instance),
 		LOG_STR("text", text));
 	close_member(in);
+	atomic_store(&in->fenced_at_us, 0);
 	return open_member(in, why);
 }
 
