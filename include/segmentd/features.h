@@ -172,9 +172,6 @@ feature_set_create(const struct feature_def *defs, size_t ndefs,
 void
 feature_set_destroy(struct feature_set *set);
 
-size_t
-feature_count(const struct feature_set *set);
-
 /* The type an expression sees; nullable where the value may be absent. */
 const struct type *
 feature_type(const struct feature_set *set, uint32_t index);

@@ -332,12 +332,6 @@ feature_set_destroy(struct feature_set *set)
 	free(set);
 }
 
-size_t
-feature_count(const struct feature_set *set)
-{
-	return set->nfeatures;
-}
-
 const struct type *
 feature_type(const struct feature_set *set, uint32_t index)
 {

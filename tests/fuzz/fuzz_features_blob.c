@@ -65,7 +65,7 @@ use(const struct feature_set *set, struct features *features)
 		0, BASE, BASE + DAY, BASE + 500 * DAY, INT64_MAX, INT64_MIN};
 
 	for (size_t i = 0; i < SG_COUNTOF(nows); i++) {
-		for (uint32_t j = 0; j < feature_count(set); j++) {
+		for (uint32_t j = 0; j < SG_COUNTOF(defs); j++) {
 			struct value v;
 			struct buf text;
 			int64_t until;

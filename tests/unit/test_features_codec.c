@@ -371,7 +371,7 @@ a_smaller_window_reads_a_larger_ring(void **state)
 
 /* Whatever happened to the bytes: an error, or a state that can be used. */
 static void
-use_or_refuse(const struct feature_set *set,
+use_or_refuse(const struct feature_set *set, uint32_t nfeatures,
 	const struct features_layout *layout, const uint8_t *bytes, size_t len)
 {
 	uint8_t *exact = malloc(len + 1);
@@ -388,7 +388,7 @@ use_or_refuse(const struct feature_set *set,
 
 		for (int64_t i = 9; i < 12; i++)
 			assert_int_equal(fold(set, features, 0, i), SG_OK);
-		for (uint32_t i = 0; i < feature_count(set); i++)
+		for (uint32_t i = 0; i < nfeatures; i++)
 			(void)value_of(set, features, i, BASE + 9 * DAY);
 		blob = encoded(set, features);
 		buf_fini(&blob);
@@ -426,8 +426,9 @@ damaged_bytes_are_refused_or_harmless(void **state)
 		at = (size_t)(seed >> 33) % blob.len;
 		was = blob.bytes[at];
 		blob.bytes[at] = (uint8_t)(seed >> 20);
-		use_or_refuse(set, NULL, blob.bytes, blob.len);
-		use_or_refuse(other, layout, blob.bytes, blob.len);
+		use_or_refuse(
+			set, SG_COUNTOF(twenty), NULL, blob.bytes, blob.len);
+		use_or_refuse(other, 9, layout, blob.bytes, blob.len);
 		if (i % 3 != 0) /* some damage stays and adds up */
 			blob.bytes[at] = was;
 	}
@@ -468,7 +469,8 @@ a_damaged_layout_is_refused_or_harmless(void **state)
 		text.bytes[at] = (uint8_t)(seed >> 20);
 		if (features_layout_read(
 			    set, text.bytes, text.len, &layout, NULL) == SG_OK)
-			use_or_refuse(set, layout, blob.bytes, blob.len);
+			use_or_refuse(set, SG_COUNTOF(twenty), layout,
+				blob.bytes, blob.len);
 		features_layout_destroy(layout);
 		text.bytes[at] = was;
 	}
