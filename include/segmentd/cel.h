@@ -119,9 +119,10 @@ cel_prog_type(const struct cel_prog *prog);
 const uint32_t *
 cel_prog_slots(const struct cel_prog *prog, size_t *ret_n);
 
-/* True when `now` or a calendar getter of it appears in it. */
+/* Does it make a text of a time that moves with `now`? That one is another
+ * every millisecond, so its outcome is valid for no longer. */
 bool
-cel_prog_reads_now(const struct cel_prog *prog);
+cel_prog_prints_now(const struct cel_prog *prog);
 
 /* --- evaluating --------------------------------------------------------- */
 

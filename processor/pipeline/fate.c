@@ -10,12 +10,16 @@
  * segment fails. Where nobody asks has(), a failure in the place of a segment
  * cannot make a rule hold that holds for no segment; so it is no objection to
  * "never".
+ *
+ * Clauses that exclude each other (same.c) are the one case where what is
+ * unknown is looked at.
  */
 #include "fate.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "same.h"
 #include "segmentd/arena.h"
 #include "segmentd/change.h"
 
@@ -291,6 +295,8 @@ fate_of_rule(struct fates *f, const struct cel_prog *rule)
 			(fate == FATE_OPEN && (f->asks_has || !is_absent(f))))
 			is_never = false;
 	} while ((is_never || is_always) && next_choice(f));
+	if (same_contradicts(cel_prog_source(rule)))
+		return FATE_NEVER;
 	if (f->budget == 0)
 		return FATE_OPEN;
 	return is_never ? FATE_NEVER : is_always ? FATE_ALWAYS : FATE_OPEN;
@@ -302,6 +308,8 @@ fate_of_filter(struct fates *f, const struct cel_prog *filter)
 	static const struct cel_host nothing = {.load = load_nothing};
 	struct cel_result res;
 
+	if (same_contradicts(cel_prog_source(filter)))
+		return FATE_NEVER;
 	if (f->frames[0] == NULL && cel_frame_create(&f->frames[0]) != SG_OK)
 		return FATE_OPEN;
 	res = cel_eval(filter, f->frames[0], &nothing, YEAR_2000_MS);

@@ -15,6 +15,7 @@
 
 #define RULE_BYTES_MAX 65536
 #define SCALE INT64_C(1000000)
+#define CLAUSES_MAX 32
 
 static bool
 is_word(int c)
@@ -101,10 +102,11 @@ same_hash(const struct conf_text *rule)
 /* --- thresholds --------------------------------------------------------- */
 
 struct threshold {
-	char op;	/* '<' or '>' */
-	bool is_closed; /* <= or >= */
-	size_t left;	/* bytes of what is compared */
-	int64_t number; /* millionths */
+	char op;	  /* '<' or '>'; '=' of clauses only */
+	bool is_closed;	  /* <=, >= or == */
+	size_t left;	  /* bytes of what is compared */
+	int64_t number;	  /* millionths */
+	const char *text; /* of ==: it is a text, and no number */
 };
 
 /* A decimal number of at most 12 digits before the point and 6 after it. */
@@ -171,4 +173,107 @@ same_threshold(const struct conf_text *weak, const struct conf_text *strong)
 	buf_fini(&x);
 	buf_fini(&y);
 	return is_weaker;
+}
+
+/* --- contradictions ----------------------------------------------------- */
+
+/* "x>5", "x<=5", "x==5" or `x=="a"` */
+static bool
+read_clause(const char *clause, struct threshold *ret)
+{
+	size_t at = strcspn(clause, "<>=!&|?\"'");
+
+	ret->text = NULL;
+	if (at == 0 || strncmp(clause + at, "==", 2) != 0)
+		return read_threshold(clause, ret);
+	ret->op = '=';
+	ret->is_closed = true;
+	ret->left = at;
+	at += 2;
+	if (clause[at] != '"' && clause[at] != '\'')
+		return read_number(clause + at, &ret->number);
+	ret->text = clause + at;
+	return strchr(clause, '\\') == NULL &&
+	       *skip_quoted(clause + at, true) == '\0';
+}
+
+/* Is what one wants at least more than what the other wants at most? */
+static bool
+is_above(const struct threshold *low, const struct threshold *high)
+{
+	if (low->op == '<' || high->op == '>')
+		return false;
+	return low->number > high->number ||
+	       (low->number == high->number &&
+		       !(low->is_closed && high->is_closed));
+}
+
+/* Both clauses are of one thing. */
+static bool
+excludes(const struct threshold *a, const struct threshold *b)
+{
+	if (a->text != NULL && b->text != NULL)
+		return strcmp(a->text + 1, b->text + 1) != 0 &&
+		       a->text[0] == b->text[0];
+	if (a->text != NULL || b->text != NULL)
+		return false;
+	return is_above(a, b) || is_above(b, a);
+}
+
+/* Ends each clause of "a&&b&&c" with a 0. Their number; 0 where the rule is
+ * anything else. */
+static size_t
+split(char *rule, char *clauses[CLAUSES_MAX])
+{
+	size_t n = 1;
+	int depth = 0;
+
+	clauses[0] = rule;
+	for (char *at = rule; *at != '\0'; at++) {
+		if (*at == '"' || *at == '\'')
+			at = rule + (skip_quoted(at, false) - rule) - 1;
+		else if (strchr("([{", *at) != NULL)
+			depth++;
+		else if (strchr(")]}", *at) != NULL)
+			depth--;
+		else if (depth == 0 && strchr("|?", *at) != NULL)
+			return 0;
+		else if (depth == 0 && *at == '&' && n < CLAUSES_MAX) {
+			at[0] = '\0';
+			clauses[n++] = at + 2;
+			at++;
+		}
+	}
+	return n;
+}
+
+bool
+same_contradicts(const char *rule)
+{
+	struct threshold found[CLAUSES_MAX];
+	char *clauses[CLAUSES_MAX];
+	bool is_found = false;
+	struct buf x;
+	size_t n = 0, nknown = 0;
+
+	buf_init(&x, RULE_BYTES_MAX);
+	squeeze(rule, &x);
+	buf_put_u8(&x, '\0');
+	if (!x.is_failed)
+		n = split((char *)x.bytes, clauses);
+	for (size_t i = 0; i < n && !is_found; i++) {
+		struct threshold *own = &found[nknown];
+
+		if (!read_clause(clauses[i], own))
+			continue;
+		clauses[nknown] = clauses[i];
+		for (size_t k = 0; k < nknown && !is_found; k++)
+			is_found = own->left == found[k].left &&
+				   memcmp(clauses[nknown], clauses[k],
+					   own->left) == 0 &&
+				   excludes(own, &found[k]);
+		nknown++;
+	}
+	buf_fini(&x);
+	return is_found;
 }

@@ -24,4 +24,10 @@ same_hash(const struct conf_text *rule);
 bool
 same_threshold(const struct conf_text *weak, const struct conf_text *strong);
 
+/* Do two clauses of a && b && c exclude each other, so that it never holds?
+ * Known of comparisons of one thing with numbers, or of == with texts:
+ * `x > 5 && x < 3`. False when it is not known. */
+bool
+same_contradicts(const char *rule);
+
 #endif

@@ -1,12 +1,12 @@
 /*
  * warn.c - what compiles and is hardly meant.
  *
- * Four looks at a program: rules that never or always hold (fate.c), rules
- * that repeat an earlier one (same.c), more segments than anybody acts on, and
- * what nothing reads (graph.c). A warning is worth its line only if it is
- * right: what is not certain is not said. How long a topic keeps its records is
- * known to the broker alone: windows are held against what the input says of
- * it.
+ * Five looks at a program: rules that never or always hold (fate.c), rules
+ * that repeat an earlier one (same.c), more segments than anybody acts on,
+ * what nothing reads (graph.c), and what time changes every millisecond. A
+ * warning is worth its line only if it is right: what is not certain is not
+ * said. How long a topic keeps its records is known to the broker alone:
+ * windows are held against what the input says of it.
  */
 #include <string.h>
 
@@ -22,6 +22,18 @@ struct warn {
 	struct conf_diags *diags;
 	struct fates *fates;
 };
+
+static void
+warn_time(struct warn *w, const struct conf_text *text,
+	const struct cel_prog *prog)
+{
+	if (prog != NULL && cel_prog_prints_now(prog))
+		conf_diag_at(w->diags, text, 0, 0, true,
+			"compare times, or make texts of now.getHours() and "
+			"the like",
+			"worked out anew every millisecond: string() of a time "
+			"that moves with `now`");
+}
 
 /* --- segments ----------------------------------------------------------- */
 
@@ -91,6 +103,7 @@ warn_exclusive(struct warn *w, size_t i)
 	for (size_t k = 0; k < cs->nsegments; k++) {
 		enum fate fate = FATE_OPEN;
 
+		warn_time(w, &cs->segments[k].when, seg->when[k]);
 		if (always != NULL) {
 			conf_diag_at(w->diags, place_of(&cs->segments[k]), 0, 0,
 				true, NULL,
@@ -122,6 +135,8 @@ warn_tag(struct warn *w, size_t i)
 	const struct program_segmentation *seg = &w->prog->segmentations[i];
 	enum fate enter = fate_of_rule(w->fates, seg->enter);
 
+	warn_time(w, &cs->enter, seg->enter);
+	warn_time(w, &cs->exit, seg->exit);
 	if (enter == FATE_NEVER)
 		conf_diag_at(w->diags, &cs->enter, 0, 0, true, NULL,
 			"nothing enters `%s`: the rule never holds",
@@ -197,6 +212,7 @@ warn_score(struct warn *w, size_t i)
 		const struct conf_clause *clause = &cs->clauses[k];
 		size_t same = 0;
 
+		warn_time(w, &clause->when, score->clauses[k]);
 		if (fate_of_rule(w->fates, score->clauses[k]) == FATE_NEVER)
 			conf_diag_at(w->diags, &clause->when, 0, 0, true, NULL,
 				"no points for `%s`: the rule never holds",
@@ -300,6 +316,7 @@ warn_variables(struct warn *w)
 		const struct conf_variable *cv = &conf->variables[i];
 		size_t same = 0;
 
+		warn_time(w, &cv->expr, w->prog->variables[i].prog);
 		hashes[i] = same_hash(&cv->expr);
 		while (same < i && hashes[same] != hashes[i])
 			same++;

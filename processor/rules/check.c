@@ -137,7 +137,6 @@ become_now(struct compiler *cc, struct node *node)
 			"`now` cannot be used here: the value is kept, and "
 			"must "
 			"not depend on the clock");
-	cc->has_now = true;
 	return true;
 }
 

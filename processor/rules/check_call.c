@@ -315,6 +315,31 @@ note_local(struct compiler *cc, struct node *node)
 	node->is_state = true;
 }
 
+static bool
+reads_now(const struct node *node)
+{
+	if (node->ref == REF_NOW)
+		return true;
+	for (uint32_t i = 0; i < node->nargs; i++) {
+		if (node->args[i]->is_state && reads_now(node->args[i]))
+			return true;
+	}
+	return false;
+}
+
+/* A time that moves, as a text: another one every millisecond. */
+static void
+note_print(struct compiler *cc, const struct node *node)
+{
+	const struct node *arg = node->args[0];
+
+	if (node->nargs == 1 && !node->is_method && name_is(node, "string") &&
+		(arg->type->kind == TYPE_TIMESTAMP ||
+			arg->type->kind == TYPE_DURATION) &&
+		reads_now(arg))
+		cc->prints_now = true;
+}
+
 const struct type *
 check_call(struct compiler *cc, struct node *node)
 {
@@ -336,6 +361,7 @@ check_call(struct compiler *cc, struct node *node)
 	if (node->fn != NULL) {
 		check_literal(cc, node);
 		note_local(cc, node);
+		note_print(cc, node);
 		return type;
 	}
 	node->is_bad = true;

@@ -167,7 +167,7 @@ struct cel_prog {
 	uint32_t nslots, nsorted, nskeleton;
 	int want; /* enum type_kind the result must have, TYPE_DYN: any */
 	bool want_nullable;
-	bool reads_now;
+	bool prints_now;
 };
 
 /* A level of the tree has at most three values waiting (the receiver and two

@@ -116,7 +116,7 @@ cel_prog_slots(const struct cel_prog *prog, size_t *ret_n)
 }
 
 bool
-cel_prog_reads_now(const struct cel_prog *prog)
+cel_prog_prints_now(const struct cel_prog *prog)
 {
-	return prog->reads_now;
+	return prog->prints_now;
 }

@@ -54,7 +54,7 @@ struct compiler {
 	struct arena arena;
 	enum sg_err err; /* SG_NOMEM or SG_LIMIT: everything is off */
 	bool has_mistake;
-	bool has_now;
+	bool prints_now;
 	bool is_lenient; /* conformance: type mistakes wait for run time */
 	/* check */
 	struct local locals[LOCALS_MAX];
@@ -109,6 +109,14 @@ parse(struct compiler *cc);
 /* Types of all nodes; false when there was a mistake. */
 bool
 check(struct compiler *cc, struct node *root);
+
+/* For a word that other languages have ("and", "True"); NULL: it is none. */
+const char *
+hint_foreign(const char *word, size_t len);
+/* For a number with a unit behind it ("100k", "14d"); "" when it is none. */
+void
+hint_unit(const char *number, size_t len, const char *unit, size_t unit_len,
+	char *text, size_t cap);
 
 /* The name nearest to `name` among those declared; "" when none is near. */
 void

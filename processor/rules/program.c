@@ -298,7 +298,7 @@ emit_program(struct compiler *cc, struct node *root, struct cel_prog **ret_prog)
 	struct skeletons *sks = &parts.skeletons;
 	struct cel_prog head = {.tz = cc->env->tz,
 		.type = root->type,
-		.reads_now = cc->has_now};
+		.prints_now = cc->prints_now};
 	uint32_t end;
 
 	cc->slot_of = cc_alloc(cc, (cc->env->nnames + 1) * sizeof(uint32_t));
