@@ -3,14 +3,59 @@
  *
  * The nearest of the declared names by edit distance (with neighbours
  * swapped), where the distance is small for the name's length, or where only
- * the front part of a dotted name is missing.
+ * the front part of a dotted name is missing. What other languages write has
+ * a table of its own.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "compiler.h"
 #include "library.h"
 
 #define HINT_LEN_MAX 64
+
+const char *
+hint_foreign(const char *word, size_t len)
+{
+	static const struct {
+		const char *word, *hint;
+	} table[] = {{"and", "did you mean && ?"}, {"or", "did you mean || ?"},
+		{"not", "did you mean ! ?"}, {"is", "did you mean == ?"},
+		{"true", "did you mean true?"},
+		{"false", "did you mean false?"},
+		{"null", "did you mean null?"}, {"none", "did you mean null?"},
+		{"nil", "did you mean null?"},
+		{"if", "CEL writes condition ? value : other"}};
+
+	for (size_t i = 0; i < SG_COUNTOF(table); i++) {
+		if (strlen(table[i].word) == len &&
+			strncasecmp(table[i].word, word, len) == 0)
+			return table[i].hint;
+	}
+	return NULL;
+}
+
+void
+hint_unit(const char *number, size_t len, const char *unit, size_t unit_len,
+	char *text, size_t cap)
+{
+	static const struct {
+		char unit;
+		const char *before, *after;
+	} table[] = {{'k', "", "000"}, {'K', "", "000"}, {'M', "", "000000"},
+		{'d', "days(", ")"}, {'h', "hours(", ")"},
+		{'m', "minutes(", ")"}};
+
+	text[0] = '\0';
+	if (unit_len != 1 || len > 12 || strspn(number, "0123456789") != len)
+		return;
+	for (size_t i = 0; i < SG_COUNTOF(table); i++) {
+		if (table[i].unit == unit[0])
+			(void)snprintf(text, cap, "did you mean %s%.*s%s?",
+				table[i].before, (int)len, number,
+				table[i].after);
+	}
+}
 
 struct best {
 	const char *name;
@@ -92,7 +137,12 @@ hint_name(const struct cel_env *env, const char *name, size_t len, char *text,
 	size_t cap)
 {
 	struct best best = {.distance = SIZE_MAX};
+	const char *foreign = hint_foreign(name, len);
 
+	if (foreign != NULL) {
+		(void)snprintf(text, cap, "%s", foreign);
+		return;
+	}
 	for (uint32_t i = 0; i < env->nnames; i++)
 		consider(&best, name, len, env->names[i].name,
 			env->names[i].len);
@@ -106,8 +156,12 @@ hint_function(
 	static const char *const macros[] = {"has", "all", "exists",
 		"exists_one", "filter", "map", "transformList", "transformMap"};
 	struct best best = {.distance = SIZE_MAX};
+	const char *foreign = is_method ? NULL : hint_foreign(name, len);
 
-	(void)is_method;
+	if (foreign != NULL) {
+		(void)snprintf(text, cap, "%s", foreign);
+		return;
+	}
 	for (size_t i = 0; i < cel_fn_count; i++)
 		consider(&best, name, len, cel_fns[i].name,
 			strlen(cel_fns[i].name));

@@ -96,6 +96,22 @@ lex_word(struct lexer *lx)
 }
 
 static struct token
+number_with_unit(struct lexer *lx, uint32_t start)
+{
+	const char *source = lx->cc->source;
+	uint32_t n = 1;
+	char hint[64];
+
+	while (is_ident_start(peek(lx, n)) || is_digit(peek(lx, n)))
+		n++;
+	hint_unit(source + start, lx->at - start, source + lx->at, n, hint,
+		sizeof(hint));
+	diag_add(lx->cc, start, lx->at + 1 - start, hint,
+		"a number cannot be followed by '%c'", source[lx->at]);
+	return token_make(TOK_BAD, start, lx->at + 1 - start);
+}
+
+static struct token
 lex_number(struct lexer *lx)
 {
 	uint32_t start = lx->at;
@@ -127,11 +143,8 @@ lex_number(struct lexer *lx)
 	}
 	if ((peek(lx, 0) | 32) == 'u' && peek(lx, 0) != -1)
 		lx->at++;
-	if (is_ident_start(peek(lx, 0))) {
-		diag_add(lx->cc, start, lx->at + 1 - start, NULL,
-			"a number cannot be followed by '%c'", peek(lx, 0));
-		return token_make(TOK_BAD, start, lx->at + 1 - start);
-	}
+	if (is_ident_start(peek(lx, 0)))
+		return number_with_unit(lx, start);
 	return literal_number(lx->cc, start, lx->at - start);
 }
 

@@ -17,6 +17,7 @@
 #include "parse.h"
 
 #include <string.h>
+#include <strings.h>
 
 static void
 advance(struct parser *ps)
@@ -46,6 +47,24 @@ parse_fail(struct parser *ps, uint32_t offset, uint32_t len, const char *hint,
 	return NULL;
 }
 
+/* "a and b", "not a", "a <> b" */
+static const char *
+foreign(const struct parser *ps)
+{
+	const char *source = ps->cc->source;
+	const char *at = source + ps->tok.offset;
+	size_t end = ps->prev_end;
+
+	if (ps->tok.kind == TOK_GT && at > source && at[-1] == '<')
+		return "did you mean != ?";
+	if (end >= 3 && strncasecmp(source + end - 3, "not", 3) == 0 &&
+		(end == 3 || strchr(" (!&|?:", source[end - 4]) != NULL))
+		return hint_foreign("not", 3);
+	if (ps->tok.kind != TOK_IDENT && ps->tok.kind != TOK_RESERVED)
+		return NULL;
+	return hint_foreign(at, ps->tok.len);
+}
+
 static struct node *
 unexpected(struct parser *ps, const char *wanted)
 {
@@ -59,7 +78,7 @@ unexpected(struct parser *ps, const char *wanted)
 		(void)snprintf(text, sizeof(text),
 			"'%.*s' stands where %s should be", (int)len,
 			ps->cc->source + ps->tok.offset, wanted);
-	return parse_fail(ps, ps->tok.offset, ps->tok.len, NULL, text);
+	return parse_fail(ps, ps->tok.offset, ps->tok.len, foreign(ps), text);
 }
 
 static bool
@@ -233,7 +252,7 @@ parse_name(struct parser *ps)
 		return NULL;
 	node->is_rooted = accept(ps, TOK_DOT);
 	if (ps->tok.kind == TOK_RESERVED)
-		return parse_fail(ps, ps->tok.offset, ps->tok.len, NULL,
+		return parse_fail(ps, ps->tok.offset, ps->tok.len, foreign(ps),
 			"this word is reserved and cannot be a name");
 	if (ps->tok.kind != TOK_IDENT)
 		return unexpected(ps, "a name");
