@@ -76,4 +76,9 @@ doc_root(const struct doc *doc);
 const struct doc_node *
 doc_get(const struct doc_node *map, const char *key);
 
+/* The one of `words` (NULL ends them) that `text` perhaps was meant to be;
+ * NULL when none is near. */
+const char *
+name_nearest(const char *text, const char *const *words);
+
 #endif

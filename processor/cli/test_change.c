@@ -22,6 +22,7 @@ static const char *const key_names[] = {
 #define KEY(name, text) text,
 	TEST_KEYS(KEY)
 #undef KEY
+		NULL,
 };
 
 /* --- as expected -------------------------------------------------------- */
@@ -48,6 +49,20 @@ is_segment(const struct conf_segmentation *seg, const char *name)
 	return false;
 }
 
+static const char *
+hint_segmentation(
+	struct test_file *file, const char *text, char hint[TEST_HINT_MAX])
+{
+	size_t n = file->conf->nsegmentations;
+	const char **names = test_room(file, n + 1, sizeof(*names));
+
+	if (names == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		names[i] = file->conf->segmentations[i].name.s;
+	return test_hint(hint, text, names, NULL);
+}
+
 /* A name that is not there would be expected in vain. */
 static bool
 check_names(struct test_file *file, const struct doc_node *map)
@@ -55,6 +70,7 @@ check_names(struct test_file *file, const struct doc_node *map)
 	const struct doc_node *name = doc_get(map, "segmentation");
 	static const char *const sides[] = {"from", "to"};
 	const struct conf_segmentation *seg;
+	char hint[TEST_HINT_MAX];
 	bool is_ok = true;
 
 	if (name == NULL || name->kind != DOC_TEXT || name->is_null)
@@ -64,7 +80,8 @@ check_names(struct test_file *file, const struct doc_node *map)
 		if (file->conf->renewal.is_set &&
 			strcmp(name->text.s, "renewal") == 0)
 			return true;
-		test_mistake(file, name, NULL,
+		test_mistake(file, name,
+			hint_segmentation(file, name->text.s, hint),
 			"there is no segmentation `%.60s`", name->text.s);
 		return false;
 	}
@@ -183,6 +200,7 @@ bool
 test_change_read(struct test_file *file, const struct doc_node *node,
 	struct test_change *ret_change)
 {
+	char hint[TEST_HINT_MAX];
 	bool is_ok;
 
 	if (node->kind != DOC_MAP) {
@@ -200,7 +218,8 @@ test_change_read(struct test_file *file, const struct doc_node *node,
 			strcmp(key_names[key], c->key.s) != 0)
 			key++;
 		if (key == TEST_KEY_COUNT) {
-			test_key_mistake(file, c, NAMES,
+			test_key_mistake(file, c,
+				test_hint(hint, c->key.s, key_names, NAMES),
 				"`%.60s` is no part of a change", c->key.s);
 			is_ok = false;
 		} else {

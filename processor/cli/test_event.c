@@ -124,15 +124,33 @@ put_json(const struct doc_node *node, const struct type *type, int depth,
 
 /* --- fields ------------------------------------------------------------- */
 
-static void
-list_fields(const struct type *type, char *hint, size_t cap)
+#define NEAR_MAX 256 /* names looked at for a hint */
+
+/* "did you mean `x`?", else the names. NULL ends them. */
+static const char *
+hint_of(char hint[TEST_HINT_MAX], const char *text, const char *const *names)
 {
+	char list[TEST_HINT_MAX] = "";
 	size_t used = 0;
 
-	hint[0] = '\0';
-	for (size_t i = 0; i < type->nfields && used + 1 < cap; i++)
-		used += (size_t)snprintf(hint + used, cap - used, "%s`%s`",
-			i == 0 ? "there are " : ", ", type->fields[i].name);
+	for (size_t i = 0; names[i] != NULL && used + 1 < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+			"%s`%s`", i == 0 ? "there are " : ", ", names[i]);
+	if (test_hint(hint, text, names, NULL) == NULL)
+		(void)snprintf(hint, TEST_HINT_MAX, "%s", list);
+	return hint;
+}
+
+static const char *
+hint_field(char hint[TEST_HINT_MAX], const char *text, const struct type *type)
+{
+	const char *names[NEAR_MAX + 1];
+	size_t n = 0;
+
+	for (; n < type->nfields && n < NEAR_MAX; n++)
+		names[n] = type->fields[n].name;
+	names[n] = NULL;
+	return hint_of(hint, text, names);
 }
 
 static bool
@@ -140,7 +158,7 @@ check_fields(struct test_file *file, const struct doc_node *map,
 	const struct type *type, const char *input)
 {
 	bool is_ok = true;
-	char hint[200];
+	char hint[TEST_HINT_MAX];
 
 	for (const struct doc_node *c = map->first; c != NULL; c = c->next) {
 		int at = type_field_index(type, c->key.s, c->key.len);
@@ -152,8 +170,7 @@ check_fields(struct test_file *file, const struct doc_node *map,
 				is_ok;
 		if (at >= 0)
 			continue;
-		list_fields(type, hint, sizeof(hint));
-		test_key_mistake(file, c, hint,
+		test_key_mistake(file, c, hint_field(hint, c->key.s, type),
 			"input `%s` has no field `%.60s`", input, c->key.s);
 		is_ok = false;
 	}
@@ -283,8 +300,8 @@ find_input(struct test_file *file, const struct doc_node *node)
 	const struct conf *conf = file->conf;
 	const char *name = test_text(file, node);
 	size_t n = conf->ninputs + (conf->opt.topic_overrides.len > 0);
-	char hint[200] = "";
-	size_t used = 0;
+	const char *names[NEAR_MAX + 1];
+	char hint[TEST_HINT_MAX];
 
 	if (name == NULL)
 		return -1;
@@ -292,11 +309,12 @@ find_input(struct test_file *file, const struct doc_node *node)
 		if (strcmp(place_of(conf, (uint32_t)i).name, name) == 0)
 			return (int32_t)i;
 	}
-	for (size_t i = 0; i < n && used + 1 < sizeof(hint); i++)
-		used += (size_t)snprintf(hint + used, sizeof(hint) - used,
-			"%s`%s`", i == 0 ? "there are " : ", ",
-			place_of(conf, (uint32_t)i).name);
-	test_mistake(file, node, hint, "there is no input `%.60s`", name);
+	n = n < NEAR_MAX ? n : NEAR_MAX;
+	for (size_t i = 0; i < n; i++)
+		names[i] = place_of(conf, (uint32_t)i).name;
+	names[n] = NULL;
+	test_mistake(file, node, hint_of(hint, name, names),
+		"there is no input `%.60s`", name);
 	return -1;
 }
 

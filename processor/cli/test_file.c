@@ -35,6 +35,18 @@ test_copy(struct test_file *file, const char *text, size_t len)
 	return copy;
 }
 
+const char *
+test_hint(char hint[TEST_HINT_MAX], const char *text, const char *const *words,
+	const char *otherwise)
+{
+	const char *nearest = name_nearest(text, words);
+
+	if (nearest == NULL)
+		return otherwise;
+	(void)snprintf(hint, TEST_HINT_MAX, "did you mean `%.200s`?", nearest);
+	return hint;
+}
+
 void
 test_mistake(struct test_file *file, const struct doc_node *node,
 	const char *hint, const char *fmt, ...)
@@ -201,10 +213,15 @@ read_case(struct test_file *file, const struct doc_node *map,
 static void
 check_case_keys(struct test_file *file, const struct doc_node *map)
 {
+	static const char *const keys[] = {"name", "steps", NULL};
+	char hint[TEST_HINT_MAX];
+
 	for (const struct doc_node *c = map->first; c != NULL; c = c->next) {
 		if (strcmp(c->key.s, "name") != 0 &&
 			strcmp(c->key.s, "steps") != 0)
-			test_key_mistake(file, c, "one of `name`, `steps`",
+			test_key_mistake(file, c,
+				test_hint(hint, c->key.s, keys,
+					"one of `name`, `steps`"),
 				"unknown key `%.60s` of a test", c->key.s);
 	}
 }

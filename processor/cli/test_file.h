@@ -131,6 +131,13 @@ test_copy(struct test_file *file, const char *text, size_t len);
 #define TEST_TEXT_MAX 4096
 #define TEST_OVERRIDES "overrides" /* the input after those configured */
 
+#define TEST_HINT_MAX 240
+/* "did you mean `x`?" of the nearest of `words` (NULL ends them), else what is
+ * said otherwise. */
+const char *
+test_hint(char hint[TEST_HINT_MAX], const char *text, const char *const *words,
+	const char *otherwise);
+
 /* A mistake about a node's value, or about its key. */
 __attribute__((format(printf, 4, 5))) void
 test_mistake(struct test_file *file, const struct doc_node *node,

@@ -19,11 +19,12 @@ static const char *const step_keys[] = {
 	[TEST_EXPECT] = "expect",
 	[TEST_ACCOUNT] = "expect_account",
 	[TEST_COUNTS] = "expect_counts",
+	NULL,
 };
 
 /* In the order of count_of() in test_run.c. */
 static const char *const counters[] = {"events", "repeats", "late", "overflows",
-	"suppressed", "rule_errors", "changes"};
+	"suppressed", "rule_errors", "changes", NULL};
 
 static bool
 read_expect(struct test_file *file, const struct doc_node *node,
@@ -52,8 +53,11 @@ static bool
 find_name(struct test_file *file, const struct doc_node *node,
 	struct test_want *want)
 {
+	char hint[TEST_HINT_MAX];
 	const struct type *type;
+	const char **names;
 	const char *name;
+	size_t n = 0;
 
 	want->name = node->key.s;
 	want->node = node;
@@ -69,9 +73,19 @@ find_name(struct test_file *file, const struct doc_node *node,
 			return true;
 		}
 	}
+	while (program_name(file->program, n, &type) != NULL)
+		n++;
+	names = test_room(file, n + 1, sizeof(*names));
+	if (names == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		names[i] = program_name(file->program, i, &type);
+	names[n] = NULL;
 	test_key_mistake(file, node,
-		"a feature as usage.logins_14d, variables.NAME, score.NAME, "
-		"segment.NAME, renewal.window, version, exists",
+		test_hint(hint, node->key.s, names,
+			"a feature as usage.logins_14d, variables.NAME, "
+			"score.NAME, segment.NAME, renewal.window, version, "
+			"exists"),
 		"rules cannot read `%.60s`", node->key.s);
 	return false;
 }
@@ -108,6 +122,7 @@ read_counts(struct test_file *file, const struct doc_node *node,
 	struct test_step *step)
 {
 	struct test_want *wants;
+	char hint[TEST_HINT_MAX];
 	bool is_ok = true;
 
 	if (node->kind != DOC_MAP) {
@@ -121,15 +136,16 @@ read_counts(struct test_file *file, const struct doc_node *node,
 		struct test_want *want = &wants[step->nwants];
 		size_t i = 0;
 
-		while (i < SG_COUNTOF(counters) &&
+		while (counters[i] != NULL &&
 			strcmp(counters[i], c->key.s) != 0)
 			i++;
 		*want = (struct test_want){
 			.name = c->key.s, .number = i, .node = c};
-		if (i == SG_COUNTOF(counters)) {
+		if (counters[i] == NULL) {
 			test_key_mistake(file, c,
-				"events, repeats, late, overflows, suppressed, "
-				"rule_errors, changes",
+				test_hint(hint, c->key.s, counters,
+					"events, repeats, late, overflows, "
+					"suppressed, rule_errors, changes"),
 				"there is no counter `%.60s`", c->key.s);
 			is_ok = false;
 		} else if (test_text(file, c) == NULL) {
@@ -146,12 +162,14 @@ static const struct doc_node *
 find_kind(struct test_file *file, const struct doc_node *node,
 	enum test_kind *ret_kind)
 {
+	char hint[TEST_HINT_MAX];
+
 	if (node->kind != DOC_MAP) {
 		test_mistake(file, node, "a step is one of " HINT_KEYS,
 			"a step must be a map");
 		return NULL;
 	}
-	for (size_t i = 0; i < SG_COUNTOF(step_keys); i++) {
+	for (size_t i = 0; step_keys[i] != NULL; i++) {
 		const struct doc_node *c = doc_get(node, step_keys[i]);
 
 		if (c == NULL)
@@ -168,7 +186,9 @@ find_kind(struct test_file *file, const struct doc_node *node,
 		return c;
 	}
 	test_key_mistake(file, node->first == NULL ? node : node->first,
-		"a step is one of " HINT_KEYS, "not a step");
+		test_hint(hint, node->first == NULL ? "" : node->first->key.s,
+			step_keys, "a step is one of " HINT_KEYS),
+		"not a step");
 	return NULL;
 }
 

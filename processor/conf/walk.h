@@ -104,11 +104,6 @@ path_check(struct walk *walk, const struct conf_text *text);
 bool
 topic_check(struct walk *walk, const struct conf_text *text);
 
-/* The one of `words` (NULL ends them) that `text` perhaps was meant to be;
- * NULL when none is near. */
-const char *
-name_nearest(const char *text, const char *const *words);
-
 /* "did you mean `x`?", else the words themselves when they are few, else "".
  * Returns `hint`. */
 const char *
