@@ -39,10 +39,10 @@ static const char usage[] =
 	"take\n"
 	"                     for a formula begins with '), or json\n"
 	"\n"
-	"Rows that are none are named, with file and line, and left out; so a\n"
-	"time to come is taken as it is, which `run` would refuse. The status "
-	"is 1\n"
-	"when --compare finds an account elsewhere.\n";
+	"Rows that are none are named, with file and line, and left out; the\n"
+	"status is 65 then. A time to come is taken as it is, which `run` "
+	"would\n"
+	"refuse. The status is 1 when --compare finds an account elsewhere.\n";
 
 struct backtest {
 	enum cli_output output;
@@ -167,7 +167,7 @@ backtest(const struct cli_args *args, const struct cli_program *cp)
 		return cli_fail("backtest", err, &why);
 	print_summary(&summary, replay);
 	replay_destroy(replay);
-	return SG_EXIT_OK;
+	return bt.nbad > 0 ? SG_EXIT_DATA : SG_EXIT_OK;
 }
 
 int

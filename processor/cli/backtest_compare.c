@@ -67,7 +67,7 @@ on_progress(void *ctx, uint64_t done, uint64_t total)
 
 static int
 run(const struct cli_args *args, const struct cli_program *cp, bool is_old,
-	struct replay **ret_replay)
+	struct replay **ret_replay, uint64_t *ret_nbad)
 {
 	struct replay_file files[CLI_INPUTS_MAX];
 	struct runner rn = {.is_quiet = is_old};
@@ -94,6 +94,7 @@ run(const struct cli_args *args, const struct cli_program *cp, bool is_old,
 		(unsigned long long)sum.bad_rows,
 		(unsigned long long)sum.accounts,
 		(unsigned long long)sum.changes);
+	*ret_nbad += sum.bad_rows;
 	return SG_EXIT_OK;
 }
 
@@ -118,6 +119,7 @@ compare_backtest(const struct cli_args *args, const struct cli_program *cp)
 	struct cli_args old_args = *args;
 	struct replay *before = NULL, *after = NULL;
 	struct cli_program old;
+	uint64_t nbad = 0;
 	const char *value;
 	int status;
 
@@ -128,11 +130,13 @@ compare_backtest(const struct cli_args *args, const struct cli_program *cp)
 	if (status != SG_EXIT_OK)
 		return status;
 	keep_known(&old_args, old.conf);
-	status = run(&old_args, &old, true, &before);
+	status = run(&old_args, &old, true, &before, &nbad);
 	if (status == SG_EXIT_OK)
-		status = run(args, cp, false, &after);
+		status = run(args, cp, false, &after, &nbad);
 	if (status == SG_EXIT_OK)
 		status = compare(args, before, after, value);
+	if (nbad > 0 && (status == SG_EXIT_OK || status == SG_EXIT_FAILED))
+		status = SG_EXIT_DATA;
 	replay_destroy(after);
 	replay_destroy(before);
 	cli_program_close(&old);
