@@ -310,7 +310,8 @@ play(struct demo *demo)
 	demo_show_head(&demo->show);
 	while (!is_stopping(demo) && !atomic_load(&demo->is_over) &&
 		!is_played(demo) &&
-		clock_mono_us() - demo->began_us < DEADLINE_US) {
+		(demo->args.is_fast ||
+			clock_mono_us() - demo->began_us < DEADLINE_US)) {
 		clock_sleep_ms(FRAME_MS);
 		demo_show_frame(&demo->show);
 		/* Whoever read it has had enough. */
