@@ -35,7 +35,7 @@ def test_no_turn_is_lost_or_doubled(own_kafka, unique, tmp_path):
             worker.wait_for(lambda: turn(worker) >= at, f"turn {at}")
             end()
             own_kafka.restart()
-        assert worker.wait() == 0, worker.tail()
+        assert worker.wait(400) == 0, worker.tail()
     finally:
         worker.kill9()
 

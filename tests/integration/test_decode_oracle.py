@@ -149,7 +149,7 @@ def plain(value):
 def decode_lines(lines):
     done = subprocess.run([cprogram.build("decode_lines")],
                           input="".join(lines), capture_output=True,
-                          text=True, timeout=120, check=True)
+                          text=True, timeout=600, check=True)
     answers = done.stdout.splitlines()
     assert len(answers) == len(lines)
     return answers
