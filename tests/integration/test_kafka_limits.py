@@ -1,9 +1,13 @@
 """What Kafka may hold or take away: codecs, sizes, retention, partitions."""
 
+import json
+import pathlib
+
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
-from support.company import ACCOUNT_SCHEMA_ID, Company
+from support.company import (ACCOUNT_SCHEMA_ID, USAGE, USAGE_SCHEMA_ID,
+                             Company, now_ms)
 from support.process import DEADLINE, wait_until
 from support.segmentd import command
 from test_bad_input import framed, varint
@@ -85,6 +89,76 @@ def test_records_up_to_the_brokers_limit_and_beyond(
     assert headers["segmentd_topic"] == f"{unique}.account".encode()
     assert (headers["segmentd_partition"], headers["segmentd_offset"]) == (
         b"0", b"2")
+    daemon.stop()
+
+
+NODE = {"type": "record", "name": "Node", "fields": [
+    {"name": "kids", "type": {"type": "array", "items": "Node"}}]}
+NESTED = {**USAGE, "fields": [
+    *USAGE["fields"],
+    {"name": "nothing", "type": {"type": "array", "items": "null"}},
+    {"name": "tree", "type": NODE}]}
+DEEP = 15_000_000  # a record may have 16 MiB
+LEAF, NOTHING = varint(0), varint(0)
+
+
+def bombs():
+    """(what it holds, its arrays, the reason when read, when skipped)."""
+    tree = "nested or counted without end"
+    void = "elements without bytes"
+    return [
+        # An array in an array, a byte each, as deep as a record is long.
+        (tree, NOTHING + varint(1) * DEEP + LEAF * (DEEP // 16),
+         "too_large", "too_large"),
+        (tree, NOTHING + varint(10**9) + LEAF * 100,
+         "bad_record", "bad_record"),
+        (tree, NOTHING + varint(-10**9) + varint(100) + LEAF * 101,
+         "bad_record", "bad_record"),
+        (tree, NOTHING + varint(-1) + varint(-1) + LEAF * 2,
+         "bad_record", "bad_record"),
+        (tree, NOTHING + varint(-(1 << 63)) + varint(1) + LEAF * 2,
+         "bad_record", "bad_record"),
+        # Counted one by one they would take longer than anyone waits.
+        (void, varint(10**9) + LEAF * 2, "too_large", None),
+        (void, varint((1 << 63) - 1) + LEAF * 2, "too_large", None),
+        (void, varint(-(1 << 62)) + varint(0) + LEAF * 2, "too_large", None),
+        (void, varint((1 << 62) - 1) * 90_000 + LEAF * 2, "too_large", None),
+    ]
+
+
+@pytest.mark.parametrize("is_read", [True, False])
+def test_arrays_without_end_end_at_once(
+        kafka, redis, segmentd, tmp_path, unique, is_read):
+    company = Company(kafka, redis, tmp_path / "schemas", unique,
+                      partitions=1)
+    kafka.create_topics({f"{unique}.account": 1, f"{unique}.usage": 1},
+                        config={"max.message.bytes": str(17 << 20)})
+    usage = company.config["inputs"]["usage"]
+    pathlib.Path(usage["schema"]).write_text(json.dumps(NESTED), "utf-8")
+    company.config["workers"] = 1
+    if is_read:
+        usage["features"]["logins_14d"]["where"] = (
+            "size(nothing) >= 0 && size(tree.kids) >= 0")
+    daemon = segmentd(company.config)
+    daemon.start()
+
+    def record(arrays):
+        return {"key": b"acme", "value": framed(
+            USAGE_SCHEMA_ID, varint(0) + varint(4) + b"acme"
+            + varint(now_ms()) + varint(5) + b"login" + varint(1) + arrays)}
+
+    told = bombs()
+    kafka.produce(f"{unique}.usage", [
+        *[record(arrays) for _, arrays, _, _ in told],
+        record(varint(2) + NOTHING + varint(1) + LEAF + LEAF)],
+        **{"message.max.bytes": 17 << 20})
+    reasons = [when_read if is_read else when_skipped
+               for _, _, when_read, when_skipped in told]
+    client = redis.client()
+    wait_until(lambda: company.view(client, "acme").get("usage.logins_14d")
+               == str(1 + reasons.count(None)), "the last is counted")
+    assert [headers["segmentd_reason"].decode() for _, _, headers in
+            company.rejects()] == [reason for reason in reasons if reason]
     daemon.stop()
 
 
