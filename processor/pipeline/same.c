@@ -238,7 +238,8 @@ split(char *rule, char *clauses[CLAUSES_MAX])
 			depth--;
 		else if (depth == 0 && strchr("|?", *at) != NULL)
 			return 0;
-		else if (depth == 0 && *at == '&' && n < CLAUSES_MAX) {
+		else if (depth == 0 && strncmp(at, "&&", 2) == 0 &&
+			 n < CLAUSES_MAX) {
 			at[0] = '\0';
 			clauses[n++] = at + 2;
 			at++;

@@ -318,7 +318,10 @@ def on_terminal(command, env, columns, seconds):
     except OSError as error:  # a bare root without /dev/pts
         pytest.skip(f"no terminal to try: {error}")
     if pid == 0:
-        os.execve(command[0], command, env)
+        try:
+            os.execve(command[0], command, env)
+        finally:  # or it would go on as a second run of all tests
+            os._exit(127)
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     text = b""
     deadline = time.monotonic() + seconds
