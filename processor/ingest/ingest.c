@@ -536,7 +536,8 @@ put_counts(const struct ingest_opts *opts, const int32_t *counts,
 	}
 	(void)sg_fault_set(why, SG_BAD_CONFIG,
 		"all input topics must be there, with one number of "
-		"partitions, keyed and partitioned alike: %s",
+		"partitions, keyed and partitioned alike: %s. If some gained "
+		"partitions: docs/kafka.md",
 		buf_cstr(&text));
 	buf_fini(&text);
 }

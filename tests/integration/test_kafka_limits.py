@@ -8,8 +8,11 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import NewPartitions
 from support.company import (ACCOUNT_SCHEMA_ID, USAGE, USAGE_SCHEMA_ID,
                              Company, now_ms)
+from support.oracle import members_in_redis, names_of
 from support.process import DEADLINE, wait_until
 from support.segmentd import command
+from support.settled import (check_versions, send_some, verify,
+                             wait_settled)
 from test_bad_input import framed, varint
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -227,3 +230,59 @@ def test_partitions_that_are_added_while_it_runs_are_refused(
     assert done.returncode == 78, done.stderr
     assert f"{company.name}.changes has 4" in done.stderr
     assert "need 6 partitions" in done.stderr
+    assert "docs/kafka.md" in done.stderr
+    # One of the inputs alone.
+    kafka.admin.create_partitions([NewPartitions(topics[0], 8)])[
+        topics[0]].result(30)
+    wait_until(lambda: kafka.partitions(topics[0]) == 8, "8 partitions")
+    done = command("run", "-c", daemon.path, timeout=90)
+    assert done.returncode == 78, done.stderr
+    assert f"{topics[0]} has 8, {topics[1]} has 6" in done.stderr
+    assert "docs/kafka.md" in done.stderr
+
+
+def copy_topic(kafka, old, new):
+    """As the page says: keys, headers and timestamps unchanged, partitioned
+    anew by the key."""
+    kafka.produce(new, [{
+        "key": m.key(), "value": m.value(), "headers": m.headers(),
+        "timestamp": m.timestamp()[1]} for m in kafka.read(old)])
+
+
+def test_more_partitions_by_new_topics_beside_the_old(
+        company, kafka, redis, segmentd, tmp_path, unique):
+    """The migration of docs/kafka.md, step by step."""
+    old = segmentd(company.config, "old")
+    old.start()
+    send_some(company, unique)
+    company.pin("a0", "touch", "high")
+    wait_settled(company, old, redis)
+    client = redis.client()
+    wait_until(lambda: company.view(client, "a0").get("segment.touch")
+               == "high", "pinned")
+    # 1: new topics, and a copy of the old ones.
+    new_company = Company(kafka, redis, tmp_path / "schemas", f"{unique}-new",
+                          partitions=7).create()
+    kafka.create_topics({f"{unique}-new.overrides": 7})
+    for topic in ("account", "usage", "overrides"):
+        copy_topic(kafka, f"{unique}.{topic}", f"{unique}-new.{topic}")
+    # 2: a second segmentd beside the first. 3: it has caught up.
+    new = segmentd(new_company.config, "new")
+    new.start()
+    wait_settled(new_company, new, redis)
+    wait_until(lambda: new_company.view(client, "a0").get("segment.touch")
+               == "high", "pinned")
+    assert verify(new)[0] == 0
+    segments = names_of(company.config["segmentations"])
+    members = members_in_redis(client, new_company.name, segments)
+    assert members == members_in_redis(client, company.name, segments)
+    check_versions(new_company)
+    assert len({m.partition() for m in kafka.read(
+        f"{unique}-new.current")}) == 7
+    # 4: the producers have moved; 5: the old one goes.
+    old.stop()
+    send_some(new_company, f"{unique}-more")
+    wait_settled(new_company, new, redis)
+    assert verify(new)[0] == 0
+    check_versions(new_company)
+    new.stop()

@@ -133,6 +133,17 @@ class Company:
         return {"key": account.encode(),
                 "value": self.usage.confluent(value, USAGE_SCHEMA_ID)}
 
+    def pin(self, account, segmentation, segment):
+        """A person's override, by the topic for them."""
+        from support.segmentd import ROOT
+        codec = Codec.of_file(ROOT / "schemas/override.v1.avsc")
+        self.kafka.produce(f"{self.name}.overrides", [{
+            "key": account.encode(), "value": codec.single_object({
+                "account_id": account, "segmentation": segmentation,
+                "segment": segment, "author": "ann", "reason": "a friend",
+                "expires_at": None, "at": instant(now_ms()),
+                "event_id": None})}])
+
     def send_accounts(self, *records):
         self.kafka.produce(f"{self.name}.account", records)
 
