@@ -64,6 +64,9 @@ LDLIBS   += $(PKG_LIBS) -lpthread -lm
 # --- sources --------------------------------------------------------------
 SRCS := $(foreach m,$(MODULES),$(wildcard processor/$(m)/*.c))
 OBJS := $(SRCS:%.c=$(BUILD)/%.o)
+# Linked into every program before the libraries (make tsan).
+BESIDE ?=
+ALONG  := $(BESIDE:%.c=$(BUILD)/%.o)
 MAIN := $(BUILD)/processor/main.o
 LIB  := $(BUILD)/libsegmentd.a
 BIN  := $(BUILD)/segmentd
@@ -80,13 +83,13 @@ C_FILES     = $(shell git ls-files -co --exclude-standard \
 
 .PHONY: all demo test unit integration scenarios check lint format bench kafka \
 	install clean help packages sanitized fuzz conformance registry \
-	kill-pairs chaos model soak
+	kill-pairs chaos model soak asan-integration tsan
 
 all: $(BIN) ## build build/segmentd
 
-$(BIN): $(MAIN) $(LIB)
+$(BIN): $(MAIN) $(ALONG) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(MAIN) $(LIB) $(LDLIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(MAIN) $(ALONG) $(LIB) $(LDLIBS)
 
 $(LIB): $(OBJS)
 	$(call say,AR,$@)
@@ -104,9 +107,9 @@ $(BUILD)/processor/cli/demo_place.o: config/demo/segmentd.yaml \
 $(BUILD)/processor/publish/schema_text.o: schemas/change.v1.avsc \
 	schemas/current.v1.avsc schemas/renewal.v1.avsc
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(ALONG) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIB) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(ALONG) $(LIB) $(LDLIBS) -lcmocka
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	$(call say,LINK,$@)
@@ -143,10 +146,11 @@ scenarios: $(BIN) ## behaviour told in tests/scenarios/*.yaml
 	$(Q)$(BIN) test $(sort $(wildcard tests/scenarios/*.yaml) \
 		$(wildcard config/examples/*.test.yaml))
 
+TESTS ?= tests/integration
 integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
 	$(Q)tests/kafka/fetch
 	$(Q)$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults all
-	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) -m pytest -q tests/integration
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) -m pytest -q $(TESTS)
 
 kill-pairs: $(BIN) ## every pair of kill points, twice (half an hour)
 	$(Q)tests/kafka/fetch
@@ -180,11 +184,40 @@ lint: ## format, tidy, layering
 	$(Q)tests/lint/messages
 	$(Q)tests/lint/tidy "$(BUILD)" $(CPPFLAGS) -std=c11
 
+ASAN := OPTIMISE="-O1 -g" \
+	SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all"
 sanitized: ## unit tests under ASan and UBSan
 	$(Q)ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	$(MAKE) --no-print-directory BUILD=$(BUILD)/asan OPTIMISE="-O1 -g" \
-		SANITIZE="-fsanitize=address,undefined \
-		-fno-sanitize-recover=all" unit
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/asan $(ASAN) unit
+
+# A report is a file, so that none is lost with a status nobody looks at.
+REPORTS = $(abspath $(BUILD))/asan/report
+asan-integration: ## integration tests with segmentd under ASan and UBSan [TESTS=]
+	$(Q)rm -f $(REPORTS).*
+	$(Q)export UBSAN_OPTIONS=print_stacktrace=1:log_path=$(REPORTS); \
+	export ASAN_OPTIONS=exitcode=99:quarantine_size_mb=16:log_path=$(REPORTS); \
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/asan $(ASAN) integration; \
+	status=$$?; for f in $(REPORTS).*; do [ ! -f "$$f" ] || \
+		{ cat "$$f"; status=1; }; done; exit $$status
+
+# gcc warns of what it can no longer follow between TSan's calls. Libraries are
+# not built with TSan: what they do in a function that it knows is not judged.
+MINUTES ?= 5
+TSAN := OPTIMISE="-O1 -g -Wno-maybe-uninitialized" \
+	SANITIZE="-fsanitize=thread" BESIDE=tests/tsan/c11_threads.c
+THREADED := base_log decode_schema ingest_mock ops_health ops_http ops_metrics \
+	publish_mock registry
+tsan: ## unit tests with threads, and a load, under TSan [MINUTES=5]
+	$(Q)tests/kafka/fetch
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan $(TSAN) all
+	$(Q)export TSAN_OPTIONS="exitcode=66 second_deadlock_stack=1 \
+		history_size=4 ignore_noninstrumented_modules=1"; \
+	failed=; \
+	$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan $(TSAN) \
+		UNIT_SRCS="$(THREADED:%=tests/unit/test_%.c)" unit || failed=1; \
+	SEGMENTD=$(abspath $(BUILD)/tsan/segmentd) $(PYTHON) tests/tsan/run \
+		--minutes $(MINUTES) || failed=1; \
+	[ -z "$$failed" ]
 
 # FUZZ="cel conf" narrows it.
 FUZZ         ?=
@@ -209,7 +242,6 @@ model: ## the Promela model of delivery and its mutants (MODEL_QUICK=1: a minute
 	$(Q)tests/support/packages model
 	$(Q)tests/model/run
 
-MINUTES ?= 5
 soak: $(BIN) ## steady load, then Redis lost again and again: it must not grow
 	$(Q)tests/kafka/fetch
 	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/soak/run \
@@ -244,5 +276,5 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | \
 		awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
--include $(OBJS:.o=.d) $(MAIN:.o=.d) $(UNIT_BINS:=.d) $(FUZZ_BINS:=.d) \
+-include $(OBJS:.o=.d) $(ALONG:.o=.d) $(MAIN:.o=.d) $(UNIT_BINS:=.d) $(FUZZ_BINS:=.d) \
 	$(BENCH_BINS:=.d)
