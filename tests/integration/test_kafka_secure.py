@@ -1,13 +1,19 @@
 """SASL and TLS by hand-through: properties of librdkafka in the configuration,
 passwords from files."""
 
+import base64
+import json
+import struct
 import subprocess
 
 import pytest
 from confluent_kafka import libversion
 from support import kafka as kafka_support
-from support.company import Company
+from support import registry as registry_support
+from support.company import ACCOUNT, Company
 from support.process import free_port, wait_until
+from support.redis import RedisServer
+from support.segmentd import command
 
 # Before, librdkafka appended its nonce twice, which Kafka 4 refuses.
 HAS_SCRAM = libversion()[1] >= 0x020601ff
@@ -120,3 +126,91 @@ def test_a_wrong_password_is_told_and_waited_for(
                     and "certificate" in daemon.output(),
                     "the log says why")
     daemon.stop()
+
+
+SECRETS = {"redis": "geheim-redis-84", "registry": "geheim-registry-85",
+           "kafka": PASSWORDS["PLAIN"]}
+
+
+def test_no_password_is_told_even_at_debug_level(
+        secure, segmentd, tmp_path, unique):
+    """Right and wrong ones, from files and in URLs; logs, answers of HTTP,
+    and what the other verbs say."""
+    server = RedisServer(tmp_path / "redis", requirepass=SECRETS["redis"])
+    server.start()
+    registry = registry_support.ToldRegistry(
+        user=f"ann:{SECRETS['registry']}")
+    registry.schemas["/schemas/ids/41"] = {"schema": json.dumps(ACCOUNT)}
+    company = Company(secure, server, tmp_path / "schemas", unique).create()
+    for name, text in SECRETS.items():
+        (tmp_path / f"{name}.secret").write_text(text + "\n", "utf-8")
+    company.config["log"] = {"level": "debug"}
+    company.config["topics"]["framing"] = "single_object"
+    company.config["kafka"].update({
+        "bootstrap.servers": secure.safe_bootstrap,
+        "debug": "conf,security,broker,protocol",
+        "security.protocol": "SASL_SSL", "ssl.ca.location": str(secure.ca),
+        "sasl.mechanism": "PLAIN", "sasl.username": "ann",
+        "sasl.password": f"${{file:{tmp_path}/kafka.secret}}"})
+    company.config["redis"]["password"] = f"${{file:{tmp_path}/redis.secret}}"
+    company.config["registry"] = {
+        "url": registry.url, "user": "ann",
+        "password": f"${{file:{tmp_path}/registry.secret}}",
+        "cache": str(tmp_path / "cache")}
+    daemon = segmentd(company.config)
+    heard = []
+
+    def send(arr):
+        company.send_accounts({
+            "key": b"acme",
+            "value": struct.pack(">bI", 0, 41)
+            + company.account_record("acme", arr)["value"][5:]})
+
+    def run(segment, arr):
+        daemon.start(timeout=180)
+        send(arr)
+        client = server.client()
+        daemon.wait_for(lambda: client.scard(
+            f"{unique}:seg:touch:{segment}") == 1, "it is in", 90)
+        heard.extend(daemon.get(path)[1] for path in
+                     ("/metrics", "/readyz", "/livez", "/"))
+        daemon.stop()
+        heard.append(daemon.output())
+
+    def hear(*verb):
+        done = command(*verb, "-c", daemon.path, timeout=120)
+        heard.append(done.stdout + done.stderr)
+
+    try:
+        run("mid", 30000.0)
+        # In the URLs, where they have to be cut out.
+        host = registry.url.removeprefix("http://")
+        del company.config["redis"]["password"]
+        company.config["redis"]["url"] = (
+            f"redis://:{SECRETS['redis']}@127.0.0.1:{server.port}/0")
+        daemon.config["registry"] = {
+            "url": f"http://ann:{SECRETS['registry']}@{host}"}
+        run("high", 200000.0)
+        for verb in ("check", "verify", "plan", "explain"):
+            hear(verb, *(["acme"] if verb == "explain" else []))
+        # Refused by the registry, then by Redis.
+        registry.user = "ann:another"
+        daemon.start(is_waiting=False)
+        send(1.0)
+        daemon.wait_for(lambda: "HTTP status 401" in daemon.output(),
+                        "the registry has refused it", 180)
+        daemon.stop()
+        heard.append(daemon.output())
+        server.client().config_set("requirepass", "another")
+        hear("run")
+        hear("verify")
+    finally:
+        server.kill9()
+        registry.stop()
+    said = "\n".join(heard)
+    for part in ("SASL", "WRONGPASS", "sasl.password"):
+        assert part in said, f"{part} was to come up:\n{said[-3000:]}"
+    for name, text in SECRETS.items():
+        assert text not in said, name
+        assert base64.b64encode(f"ann:{text}".encode()).decode() not in said
+        assert base64.b64encode(f"\0ann\0{text}".encode()).decode() not in said

@@ -81,6 +81,7 @@ class ToldRegistry:
         self.schemas = {}
         self.is_up = True
         self.asked = []
+        self.user = user
         told = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -91,8 +92,8 @@ class ToldRegistry:
 
             def do_GET(self):
                 told.asked.append(self.path)
-                wanted = None if user is None else (
-                    "Basic " + base64.b64encode(user.encode()).decode())
+                wanted = None if told.user is None else (
+                    "Basic " + base64.b64encode(told.user.encode()).decode())
                 answer = told.schemas.get(self.path.removeprefix(prefix))
                 if not told.is_up:
                     self.answer(503, {"error_code": 50003, "message": "down"})
