@@ -295,6 +295,21 @@ class Cluster(Broker):
         wait_until(lambda: self.in_sync(topic) == len(self.nodes),
                    "all replicas are in sync", timeout)
 
+    def coordinator(self, group):
+        """The node that coordinates the group."""
+        return self.nodes[
+            self.admin.list_groups(group, timeout=30)[0].broker.id - 1]
+
+    def transaction_coordinator(self, transactional_id):
+        """The node that decides the transactions of this id."""
+        topic = "__transaction_state"
+        found = self.admin.list_topics(topic, timeout=30).topics[topic]
+        number = 0  # as String.hashCode() of Java
+        for byte in transactional_id.encode():
+            number = (31 * number + byte) & 0xffffffff
+        partition = (number & 0x7fffffff) % len(found.partitions)
+        return self.nodes[found.partitions[partition].leader - 1]
+
     def in_sync(self, topic):
         """Replicas that every partition of the topic has in sync."""
         try:
