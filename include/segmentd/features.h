@@ -150,9 +150,6 @@ struct feature_def {
 
 const char *
 feature_kind_name(enum feature_kind kind);
-/* FEATURE_KIND_COUNT when there is none of that name. */
-enum feature_kind
-feature_kind_find(const char *name, size_t len);
 
 /* --- the set ------------------------------------------------------------ */
 
@@ -242,8 +239,6 @@ features_dropped(const struct feature_set *set, const struct features *features,
  */
 SG_MUSTCHECK enum sg_err
 features_layout_write(const struct feature_set *set, struct buf *out);
-uint64_t
-features_layout_hash(const struct feature_set *set);
 
 struct features_layout; /* how a stored form maps onto today's set */
 SG_MUSTCHECK enum sg_err

@@ -42,18 +42,6 @@ feature_kind_name(enum feature_kind kind)
 	return kind < FEATURE_KIND_COUNT ? kinds[kind].name : "";
 }
 
-enum feature_kind
-feature_kind_find(const char *name, size_t len)
-{
-	unsigned kind = 0;
-
-	while (kind < FEATURE_KIND_COUNT &&
-		(strlen(kinds[kind].name) != len ||
-			memcmp(kinds[kind].name, name, len) != 0))
-		kind++;
-	return (enum feature_kind)kind;
-}
-
 enum window_need
 kind_window(enum feature_kind kind)
 {

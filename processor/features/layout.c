@@ -13,10 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "segmentd/hash.h"
-
 #define LAYOUT_VERSION 1
-#define LAYOUT_BYTES_MAX ((size_t)16 << 20)
 #define NAME_MAX_BYTES 4096
 
 /* These numbers are stored. */
@@ -63,12 +60,6 @@ features_layout_write(const struct feature_set *set, struct buf *out)
 	return out->is_failed ? SG_NOMEM : SG_OK;
 }
 
-uint64_t
-features_layout_hash(const struct feature_set *set)
-{
-	return set->layout_hash;
-}
-
 static unsigned
 class_ncols(unsigned class)
 {
@@ -100,21 +91,13 @@ layout_fill(struct feature_set *set)
 {
 	struct layout_unit *layout =
 		arena_array(&set->arena, set->nunits + 1, sizeof(*layout));
-	struct buf text;
-	enum sg_err err;
 
 	if (layout == NULL)
 		return SG_NOMEM;
 	for (uint32_t i = 0; i < set->nunits; i++)
 		layout[i] = layout_of_unit(&set->units[i], i);
 	set->layout = layout;
-
-	buf_init(&text, LAYOUT_BYTES_MAX);
-	err = features_layout_write(set, &text);
-	if (err == SG_OK)
-		set->layout_hash = hash_bytes(text.bytes, text.len);
-	buf_fini(&text);
-	return err;
+	return SG_OK;
 }
 
 /* --- reading ------------------------------------------------------------ */

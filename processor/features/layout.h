@@ -28,7 +28,7 @@ struct features_layout {
 
 #define LAYOUT_TARGETS_MAX SG_COUNTOF(((struct layout_unit *)0)->targets)
 
-/* Fill set->layout and set->layout_hash. */
+/* Fill set->layout. */
 SG_MUSTCHECK enum sg_err
 layout_fill(struct feature_set *set);
 

@@ -101,7 +101,6 @@ struct feature_set {
 		uint32_t first, n;
 	} inputs[INPUTS_MAX];		  /* their units */
 	const struct layout_unit *layout; /* of units, each onto itself */
-	uint64_t layout_hash;
 };
 
 /* --- what lies in a place ----------------------------------------------- */

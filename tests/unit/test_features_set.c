@@ -172,7 +172,6 @@ kinds_have_names_and_types(void **state)
 
 	(void)state;
 	for (unsigned kind = 0; kind < FEATURE_KIND_COUNT; kind++) {
-		const char *name = feature_kind_name((enum feature_kind)kind);
 		struct feature_def def = {.name = "x",
 			.kind = (enum feature_kind)kind,
 			.slot = 0,
@@ -185,7 +184,6 @@ kinds_have_names_and_types(void **state)
 		struct feature_set *set;
 		struct buf text;
 
-		assert_int_equal(feature_kind_find(name, strlen(name)), kind);
 		if ((kind >= FEATURE_count && kind <= FEATURE_distinct) ||
 			kind == FEATURE_rate || kind == FEATURE_trend)
 			def.window_ms = HOUR;
@@ -196,8 +194,6 @@ kinds_have_names_and_types(void **state)
 		buf_fini(&text);
 		feature_set_destroy(set);
 	}
-	assert_int_equal(feature_kind_find("las", 3), FEATURE_KIND_COUNT);
-	assert_int_equal(feature_kind_find("lasts", 5), FEATURE_KIND_COUNT);
 }
 
 int
