@@ -5,9 +5,10 @@
  * a group have been evaluated. When that is not today's, the worker walks over
  * all states in the store, a page a round, and decides about those of its
  * groups with origin rule_change. Events go on meanwhile: an account that one
- * touches is decided by the new rules at once. Only when the walk is done does
- * the metadata name the new rules; a crash on the way begins it again, which
- * finds most of it done.
+ * touches is decided by the new rules at once. Only when the walk is done, and
+ * all that it came to is in the store, does the metadata name the new rules: an
+ * evaluation that changes nothing may leave a timer, which is nowhere else. A
+ * crash on the way begins it again, which finds most of it done.
  */
 #include "segmentd/clock.h"
 #include "segmentd/log.h"
@@ -83,6 +84,7 @@ decide_page(struct worker *w, const struct store_found *found, size_t n,
 		cause.event_time_ms = now_ms;
 		/* Its view may have other fields now. */
 		group_mark_dirty(group, accounts[i], mono_ms);
+		accounts[i]->is_ripe = true;
 		err = group_decide(
 			group, accounts[i], now_ms, true, &cause, mono_ms);
 		if (err == SG_OK)
@@ -90,6 +92,21 @@ decide_page(struct worker *w, const struct store_found *found, size_t n,
 		w->review.naccounts++;
 	}
 	return err;
+}
+
+/* Is what was dirty at the end of the walk written? */
+static bool
+is_written(const struct worker *w)
+{
+	for (size_t g = 0; g < w->ngroups; g++) {
+		const struct account *oldest =
+			w->groups[g]->accounts.dirty_head;
+
+		if (oldest != NULL &&
+			oldest->dirty_mono_ms <= w->review.walked_ms)
+			return false;
+	}
+	return true;
 }
 
 static void
@@ -143,6 +160,11 @@ review_some(struct worker *w, struct sg_fault *why)
 
 	if (!review_is_needed(w) || !is_ready(w))
 		return SG_OK;
+	if (w->review.walked_ms != 0) {
+		if (is_written(w))
+			finish(w);
+		return SG_OK;
+	}
 	show_progress(w);
 	arena_init(&arena, (size_t)1 << 30);
 	err = store_scan(w->store, walk_number(w), &w->review.cursor, &arena,
@@ -162,6 +184,6 @@ review_some(struct worker *w, struct sg_fault *why)
 	w->review.group++;
 	if (w->engine->store.layout == STORE_PLAIN ||
 		w->review.group >= w->ngroups)
-		finish(w);
+		w->review.walked_ms = clock_mono_us() / 1000;
 	return SG_OK;
 }

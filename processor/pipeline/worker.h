@@ -101,6 +101,7 @@ struct review {
 	size_t group; /* index of the group whose keys are walked */
 	uint64_t naccounts;
 	int64_t shown_ms;
+	int64_t walked_ms; /* all were evaluated by then; 0: not yet */
 	bool is_running;
 };
 
