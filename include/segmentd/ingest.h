@@ -134,6 +134,7 @@ ingest_hold(
 struct ingest_position {
 	int64_t offset[INPUTS_MAX]; /* by input; INGEST_OFFSET_NONE */
 	const char *metadata; /* of the first input that has one; NULL none */
+	const char *own[INPUTS_MAX]; /* the metadata of each; NULL none */
 };
 
 /* G: committed offsets of a group, read_committed (waits for a pending
@@ -161,8 +162,8 @@ ingest_start(struct ingest *ingest, int32_t group,
  * SG_BROKER_RETRY. */
 SG_MUSTCHECK enum sg_err
 ingest_commit(struct ingest *ingest, int32_t group,
-	const int64_t offset[INPUTS_MAX], const char *metadata,
-	struct sg_fault *why);
+	const int64_t offset[INPUTS_MAX],
+	const char *const metadata[INPUTS_MAX], struct sg_fault *why);
 
 /* Lag of an assigned partition as last reported by the broker; -1 unknown. */
 int64_t

@@ -81,13 +81,14 @@ read_committed(const rd_kafka_topic_partition_list_t *list, struct arena *arena,
 				part->topic, part->partition, why);
 		pos.offset[i] =
 			part->offset < 0 ? INGEST_OFFSET_NONE : part->offset;
-		if (pos.metadata != NULL || part->metadata == NULL ||
-			part->metadata_size == 0)
+		if (part->metadata == NULL || part->metadata_size == 0)
 			continue;
-		pos.metadata =
+		pos.own[i] =
 			arena_copy(arena, part->metadata, part->metadata_size);
-		if (pos.metadata == NULL)
+		if (pos.own[i] == NULL)
 			return SG_NOMEM;
+		if (pos.metadata == NULL)
+			pos.metadata = pos.own[i];
 	}
 	for (int i = list->cnt; i < INPUTS_MAX; i++)
 		pos.offset[i] = INGEST_OFFSET_NONE;
@@ -175,8 +176,8 @@ ingest_watermarks(struct ingest *in, int32_t group, int32_t timeout_ms,
 
 enum sg_err
 ingest_commit(struct ingest *in, int32_t group,
-	const int64_t offset[INPUTS_MAX], const char *metadata,
-	struct sg_fault *why)
+	const int64_t offset[INPUTS_MAX],
+	const char *const metadata[INPUTS_MAX], struct sg_fault *why)
 {
 	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_resp_err_t code;
@@ -190,8 +191,8 @@ ingest_commit(struct ingest *in, int32_t group,
 		rd_kafka_topic_partition_t *part = &list->elems[i];
 
 		part->offset = offset[i];
-		part->metadata = strdup(metadata); /* freed with the list */
-		part->metadata_size = strlen(metadata);
+		part->metadata = strdup(metadata[i]); /* freed with the list */
+		part->metadata_size = strlen(metadata[i]);
 		if (part->metadata == NULL)
 			err = SG_NOMEM;
 	}

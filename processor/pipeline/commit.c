@@ -143,18 +143,31 @@ write_rejects(struct worker *w, struct sg_fault *why)
 	return err;
 }
 
-static void
-group_metadata(const struct worker *w, const struct group *group,
-	int64_t clock_ms, struct buf *out)
+/* Texts for each input, in the transaction's arena; NULL: no memory. */
+static const char *const *
+group_metadata(struct worker *w, const struct group *group, int64_t clock_ms)
 {
 	struct position_meta meta = {
 		.cno = group->cno_next,
 		.rules = group->rules,
 		.clock_ms = w->is_event_clock ? clock_ms : INT64_MIN,
 	};
+	const char **texts =
+		arena_array(&w->box.txn, INPUTS_MAX, sizeof(*texts));
+	bool is_failed = texts == NULL;
+	struct buf text;
 
 	memcpy(meta.lineage, group->lineage, sizeof(meta.lineage));
-	position_write_meta(&meta, out);
+	buf_init(&text, 4096);
+	for (size_t i = 0; i < w->prog->ninputs && !is_failed; i++) {
+		meta.start = group->start[i];
+		buf_reset(&text);
+		position_write_meta(&meta, &text);
+		texts[i] = arena_copy(&w->box.txn, buf_cstr(&text), text.len);
+		is_failed = text.is_failed || texts[i] == NULL;
+	}
+	buf_fini(&text);
+	return is_failed ? NULL : texts;
 }
 
 /* Call `again` while the broker asks to. Nothing else is heard of the brokers
@@ -187,33 +200,31 @@ send_offsets(struct worker *w, struct sg_fault *why)
 {
 	size_t max = w->ngroups * w->prog->ninputs, n = 0;
 	struct publish_offset *offsets = calloc(max + 1, sizeof(*offsets));
-	struct buf *texts = calloc(w->ngroups + 1, sizeof(*texts));
 	struct buf member;
 	enum sg_err err = SG_NOMEM;
 
 	buf_init(&member, 1 << 20);
-	if (offsets == NULL || texts == NULL)
+	if (offsets == NULL)
 		goto out;
 	for (size_t g = 0; g < w->ngroups; g++) {
 		const struct group *group = w->groups[g];
+		const char *const *texts =
+			group_metadata(w, group, group->clock_ms);
 
-		buf_init(&texts[g], 4096);
-		group_metadata(w, group, group->clock_ms, &texts[g]);
+		if (texts == NULL)
+			goto out;
 		for (size_t i = 0; i < w->prog->ninputs; i++)
 			offsets[n++] = (struct publish_offset){
 				.topic = w->prog->inputs[i].topic,
 				.partition = group->number,
 				.offset = group->fold[i],
-				.metadata = buf_cstr(&texts[g])};
+				.metadata = texts[i]};
 	}
 	err = ingest_group_metadata(w->ingest, &member, why);
 	if (err == SG_OK)
 		err = publish_offsets(w->pub, offsets, n, member.bytes,
 			member.len, TXN_TIMEOUT_MS, why);
 out:
-	for (size_t g = 0; texts != NULL && g < w->ngroups; g++)
-		buf_fini(&texts[g]);
-	free(texts);
 	free(offsets);
 	buf_fini(&member);
 	return err;
@@ -268,15 +279,11 @@ static enum sg_err
 commit_position(struct worker *w, const struct group *group,
 	const int64_t *offsets, int64_t clock_ms, struct sg_fault *why)
 {
-	struct buf text;
-	enum sg_err err;
+	const char *const *texts = group_metadata(w, group, clock_ms);
 
-	buf_init(&text, 4096);
-	group_metadata(w, group, clock_ms, &text);
-	err = ingest_commit(
-		w->ingest, group->number, offsets, buf_cstr(&text), why);
-	buf_fini(&text);
-	return err;
+	return texts == NULL ? SG_NOMEM
+			     : ingest_commit(w->ingest, group->number, offsets,
+				       texts, why);
 }
 
 /* At least once: before anything is published there is a G. Without one, a

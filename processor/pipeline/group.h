@@ -53,6 +53,7 @@ struct group {
 	struct accounts accounts;
 	int64_t fold[INPUTS_MAX];      /* next offset to fold */
 	int64_t committed[INPUTS_MAX]; /* G: below it nothing is decided */
+	int64_t start[INPUTS_MAX];     /* where reading began; -1 not known */
 	int64_t clock_ms;	       /* event clock; INT64_MIN at first */
 	int64_t committed_clock_ms;    /* event clock at G */
 	int64_t out_next;	       /* offset after our last image */

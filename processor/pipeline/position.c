@@ -95,6 +95,8 @@ position_write_meta(const struct position_meta *meta, struct buf *out)
 		meta->lineage, meta->cno, meta->rules);
 	if (meta->clock_ms != INT64_MIN)
 		buf_printf(out, ";now=%" PRId64, meta->clock_ms);
+	if (meta->start >= 0)
+		buf_printf(out, ";start=%" PRId64, meta->start);
 }
 
 static bool
@@ -122,6 +124,9 @@ take_pair(struct position_meta *meta, const char *name, size_t name_len,
 		meta->rules = (uint64_t)n;
 	} else if (is_name("now", name, name_len)) {
 		return read_int(value, value_len, 10, &meta->clock_ms);
+	} else if (is_name("start", name, name_len)) {
+		return read_int(value, value_len, 10, &meta->start) &&
+		       meta->start >= 0;
 	}
 	return true;
 }
@@ -133,6 +138,7 @@ position_read_meta(const char *text, struct position_meta *ret_meta)
 
 	memset(ret_meta, 0, sizeof(*ret_meta));
 	ret_meta->clock_ms = INT64_MIN;
+	ret_meta->start = -1;
 	while (*at != '\0') {
 		const char *name, *value;
 		size_t name_len, value_len;
@@ -144,4 +150,13 @@ position_read_meta(const char *text, struct position_meta *ret_meta)
 		at += *at != '\0';
 	}
 	return ret_meta->lineage[0] != '\0';
+}
+
+int64_t
+position_start(const char *text)
+{
+	struct position_meta meta;
+
+	return text != NULL && position_read_meta(text, &meta) ? meta.start
+							       : -1;
 }

@@ -4,8 +4,11 @@
  * Low watermark W, in the group's commit record in Redis:
  *     customer.accounts=120,customer.usage=88;now=1714521600000
  * Metadata of the committed offsets in Kafka:
- *     v=1;lin=<lineage>;cno=<changes so far>;rules=<hash>;now=<event clock>
- * `now` is there under the event clock only.
+ *     v=1;lin=<lineage>;cno=<changes so far>;rules=<hash>;now=<event clock>;
+ *     start=<offset>
+ * `now` is there under the event clock only. `start` is where reading that
+ * input began, once: what a state without a W is folded from. The rest is the
+ * same for each input of a group.
  */
 #ifndef PIPELINE_POSITION_H
 #define PIPELINE_POSITION_H
@@ -17,6 +20,7 @@ struct position_meta {
 	uint64_t cno;
 	uint64_t rules;
 	int64_t clock_ms; /* INT64_MIN: none */
+	int64_t start;	  /* -1: not known */
 };
 
 void
@@ -33,5 +37,8 @@ void
 position_write_meta(const struct position_meta *meta, struct buf *out);
 bool
 position_read_meta(const char *text, struct position_meta *ret_meta);
+/* `start` alone; -1 where there is none, or no text (NULL). */
+int64_t
+position_start(const char *text);
 
 #endif

@@ -10,7 +10,7 @@
  */
 #include <inttypes.h>
 
-#include "program.h"
+#include "position.h"
 #include "segmentd/clock.h"
 #include "segmentd/ingest.h"
 #include "segmentd/store.h"
@@ -73,20 +73,26 @@ check_group(struct rebuild *rb, int32_t number, bool *ret_has_past,
 	if (err == SG_OK)
 		err = ingest_watermarks(
 			rb->ingest, number, TIMEOUT_MS, low, high, why);
-	arena_fini(&arena);
 	for (size_t i = 0; i < rb->prog->ninputs && err == SG_OK; i++) {
+		int64_t start = position_start(pos.own[i]);
+
 		if (pos.offset[i] == INGEST_OFFSET_NONE)
 			continue;
 		*ret_has_past = true;
-		if (low[i] > 0 && !rb->opts->is_loss_accepted)
+		if (start < 0)
+			start = 0;
+		if (low[i] > start && !rb->opts->is_loss_accepted)
 			err = sg_fault_set(why, SG_OPERATOR,
 				"%s partition %d begins at offset %" PRId64
 				" (retention): features before that would be "
 				"lost. --accept-loss goes on without them",
 				rb->prog->inputs[i].topic, (int)number, low[i]);
-		else if (pos.offset[i] > low[i])
-			rb->total += (uint64_t)(pos.offset[i] - low[i]);
+		if (start < low[i])
+			start = low[i];
+		if (err == SG_OK && pos.offset[i] > start)
+			rb->total += (uint64_t)(pos.offset[i] - start);
 	}
+	arena_fini(&arena);
 	return err;
 }
 

@@ -33,6 +33,7 @@ struct findings {
 	struct store_meta store;
 	struct ingest_position kafka;
 	struct position_meta meta;
+	int64_t start[INPUTS_MAX]; /* where reading began; -1 not known */
 	bool has_g;
 	bool has_w;
 	int64_t w[INPUTS_MAX];
@@ -114,8 +115,10 @@ find_out(struct worker *w, struct group *group, struct arena *arena,
 	if (err != SG_OK)
 		return err;
 	FAULT_POINT(T3);
-	for (size_t i = 0; i < w->prog->ninputs; i++)
+	for (size_t i = 0; i < w->prog->ninputs; i++) {
 		f->has_g = f->has_g || f->kafka.offset[i] != INGEST_OFFSET_NONE;
+		f->start[i] = position_start(f->kafka.own[i]);
+	}
 	if (f->has_g &&
 		(f->kafka.metadata == NULL ||
 			!position_read_meta(f->kafka.metadata, &f->meta)))
@@ -163,18 +166,23 @@ check_lineage(struct worker *w, struct group *group, const struct findings *f,
 	return SG_OK;
 }
 
-/* Where to begin reading input i. */
+/* Where to begin reading input i: at W. Without one, where it began once: all
+ * is lost, or was never written. */
 static enum sg_err
-start_of(struct worker *w, const struct group *group, const struct findings *f,
+start_of(struct worker *w, struct group *group, const struct findings *f,
 	size_t i, int64_t *ret_start, struct sg_fault *why)
 {
+	bool is_known = f->has_w && f->w[i] >= 0;
+	bool is_new = f->kafka.offset[i] == INGEST_OFFSET_NONE;
 	int64_t start =
 		w->engine->ingest.is_from_latest ? f->high[i] : f->low[i];
 
-	if (f->has_w && f->w[i] >= 0)
+	if (is_known)
 		start = f->w[i];
-	else if (!f->has_w && f->kafka.offset[i] != INGEST_OFFSET_NONE)
-		start = 0; /* all is lost: from the very beginning */
+	else if (!is_new && f->start[i] >= 0)
+		start = f->start[i];
+	else if (!is_new && !f->has_w)
+		start = 0; /* committed by a version that did not note it */
 	if (start < f->low[i]) {
 		if (!w->engine->opts->is_loss_accepted)
 			return sg_fault_set(why, SG_OPERATOR,
@@ -193,6 +201,9 @@ start_of(struct worker *w, const struct group *group, const struct findings *f,
 			": it was recreated",
 			w->prog->inputs[i].topic, (int)group->number, start,
 			f->high[i]);
+	group->start[i] = is_known || !is_new ? f->start[i] : start;
+	if (!is_known && f->start[i] >= 0)
+		group->start[i] = start; /* with what is accepted as lost */
 	*ret_start = start;
 	return SG_OK;
 }

@@ -327,8 +327,16 @@ read_positions(struct verify *v, struct verify_group *g, struct sg_fault *why)
 			 position_read_meta(g->committed.metadata, &meta) &&
 			 meta.rules == v->prog->rules_hash;
 	for (size_t i = 0; i < v->prog->ninputs; i++) {
+		int64_t start = position_start(g->committed.own[i]);
+
+		/* Committed by a version that did not note it. */
+		if (start < 0 && v->prog->conf->opt.start == 1 &&
+			g->committed.offset[i] != INGEST_OFFSET_NONE)
+			v->is_partial = true;
+		if (g->from[i] < start)
+			g->from[i] = start;
 		v->total += (uint64_t)(g->to[i] - g->from[i]);
-		if (g->from[i] == 0)
+		if (g->from[i] == 0 || g->from[i] == start)
 			continue;
 		if (!v->opts->is_loss_accepted)
 			return sg_fault_set(why, SG_OPERATOR,
@@ -480,7 +488,7 @@ hand_out(struct verify *v, struct arena *arena, struct verification *ret)
 	}
 	*ret = v->sum;
 	ret->differences = list;
-	if (v->prog->conf->opt.start == 1)
+	if (v->prog->conf->opt.start == 1 && v->is_partial)
 		ret->partial = "start: latest, so the inputs' beginning was "
 			       "never read";
 	else if (v->is_partial)
@@ -520,7 +528,6 @@ pipeline_verify(const struct program *prog, const struct verify_opts *opts,
 		return SG_NOMEM;
 	v->prog = prog;
 	v->opts = opts;
-	v->is_partial = prog->conf->opt.start == 1;
 	arena_init(&v->page, PAGE_BYTES_MAX);
 	arena_init(&v->kept, KEPT_BYTES_MAX);
 	err = verify_open(v, why);

@@ -322,3 +322,48 @@ def test_a_zombie_outlives_the_one_that_took_over(rig, points):
 def test_a_zombie_finds_redis_as_it_was_in_its_reign(rig):
     run_all(rig, [[("roll_back", is_heir_killed)]
                   for is_heir_killed in (True, False)])
+
+
+def test_a_first_run_killed_before_redis_has_anything(rig, kafka):
+    """The input does not reach back to its first offset, nor did it when
+    reading began: nothing is lost."""
+    case = rig("first")
+    company = case.company
+    company.send_accounts(company.account_record("older", 30000.0))
+    kafka.expire(f"{company.name}.account")
+    case.burst()
+    case.exit("K4")
+    assert not case.client.hget(f"{company.name}:p0:m", "w")
+    case.finish()
+
+
+def test_timers_of_new_rules_outlive_a_kill(rig):
+    """Of most accounts evaluating changed nothing: the timers that came of it
+    are all there is, and the review is over when they are in Redis."""
+    case = rig("rules")
+    company = case.company
+    company.config["segmentations"] = {
+        "rich": {"enter": "account.arr > 0.0"}}
+    company.config["flush"] = {"age": "1s"}
+    company.send_usage(*[company.usage_record(f"a{i % 20}")
+                         for i in range(21)])
+    due = f"{company.name}:p0:due"
+
+    def states():
+        return len(case.client.keys(f"{company.name}:state:*"))
+
+    daemon = case.daemon("one")
+    daemon.wait_for(lambda: states() == 20, "all are known", DEADLINE)
+    daemon.stop(DEADLINE)
+    assert case.client.zcard(due) == 0
+    company.config["segmentations"].update(
+        silent={"enter": "now - usage.last_seen >= hours(1)"},
+        twice={"enter": "usage.logins_14d >= 2"})
+    company.config["flush"] = {"age": "1m"}
+    daemon = case.daemon("one", "K4:1:exit")
+    assert daemon.process.wait(DEADLINE) == -signal.SIGKILL
+    daemon = case.daemon("one")
+    daemon.process.wait_for_output("event=caught_up", DEADLINE)
+    daemon.wait_for(lambda: case.client.zcard(due) == 20,
+                    "every timer is there", DEADLINE)
+    daemon.stop(DEADLINE)

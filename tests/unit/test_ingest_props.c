@@ -173,7 +173,8 @@ without_a_broker_nothing_blocks(void **state)
 		ingest_committed(in, 0, 100, &arena, &pos, &why), SG_TIMEOUT);
 	assert_int_equal(ingest_group_metadata(in, &bytes, &why), SG_FENCED);
 	assert_int_equal(ingest_start(in, 0, pos.offset, &why), SG_INTERNAL);
-	assert_int_equal(ingest_commit(in, 0, pos.offset, "", &why), SG_FENCED);
+	assert_int_equal(
+		ingest_commit(in, 0, pos.offset, pos.own, &why), SG_FENCED);
 	assert_int_equal(ingest_lag(in, 0, 0), -1);
 	ingest_pause(in, 0, 0, true); /* nothing to pause */
 	ingest_close(in, 1000);

@@ -96,9 +96,9 @@ static void
 metadata_is_read_back(void **state)
 {
 	static const struct position_meta rows[] = {
-		{"0123456789abcdef0123456789abcdef", 0, 0, INT64_MIN},
-		{"x", INT64_MAX, INT64_MAX, 0},
-		{"x", 1, 0xabcdef, INT64_MAX},
+		{"0123456789abcdef0123456789abcdef", 0, 0, INT64_MIN, -1},
+		{"x", INT64_MAX, INT64_MAX, 0, 0},
+		{"x", 1, 0xabcdef, INT64_MAX, INT64_MAX},
 	};
 
 	(void)state;
@@ -113,8 +113,13 @@ metadata_is_read_back(void **state)
 		assert_int_equal(back.cno, rows[i].cno);
 		assert_int_equal(back.rules, rows[i].rules);
 		assert_int_equal(back.clock_ms, rows[i].clock_ms);
+		assert_int_equal(back.start, rows[i].start);
+		assert_int_equal(
+			position_start(buf_cstr(&text)), rows[i].start);
 		buf_fini(&text);
 	}
+	assert_int_equal(position_start(NULL), -1);
+	assert_int_equal(position_start("start=5"), -1);
 }
 
 /* Metadata stands in Kafka, where other tools may write it too. */
@@ -138,6 +143,8 @@ metadata_of_others_is_refused(void **state)
 		{"v=1;lin=x;rules=xyz", false},
 		{"v=1;lin=x;rules=8000000000000000", false},
 		{"v=1;lin=x;now=soon", false},
+		{"v=1;lin=x;start=-1", false},
+		{"v=1;lin=x;start=0", true},
 		{"v=1;lin=0123456789abcdef0123456789abcdef0", false},
 		{"{\"offset\":5}", false},
 	};

@@ -270,12 +270,14 @@ no_metadata_before_joining(void **state)
 static void
 commit_all(struct rig_worker *w)
 {
+	static const char *const metadata[INPUTS_MAX] = {"v=1", "v=1"};
+
 	for (int32_t i = 0; i < RIG_PARTITIONS; i++) {
 		int64_t at[INPUTS_MAX] = {w->next[0][i], w->next[1][i]};
 		struct sg_fault why;
 
 		assert_true(w->is_owned[i]);
-		assert_ok(ingest_commit(w->in, i, at, "v=1", &why), why);
+		assert_ok(ingest_commit(w->in, i, at, metadata, &why), why);
 	}
 }
 
