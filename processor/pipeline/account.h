@@ -21,6 +21,9 @@
 
 #define HEAP_NONE UINT32_MAX
 #define DUE_UNKNOWN INT64_MIN
+/* Before all others: not a timer, but an evaluation that is owed. It survives
+ * the store, whose numbers are doubles. */
+#define DUE_OWED (-(INT64_C(1) << 53))
 
 struct account_overrides; /* override.h */
 

@@ -9,7 +9,8 @@
  * over from what Kafka and Redis hold.
  *
  * R follows K and never goes ahead of it: the store only receives what Kafka
- * has committed.
+ * has committed. That is everything at a K boundary, and, while a group catches
+ * up, what is below G: this goes to the store when the cache is full.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -439,19 +440,21 @@ settle(struct worker *w, int64_t began_us)
 
 /* --- R ------------------------------------------------------------------ */
 
+/* About `max` accounts at most. */
 static enum sg_err
 flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
-	struct sg_fault *why)
+	size_t max, struct sg_fault *why)
 {
 	enum sg_err err = SG_OK;
 	bool is_more = true;
 
-	while (is_more && err == SG_OK) {
+	for (size_t done = 0; is_more && done < max && err == SG_OK;) {
 		struct store_retry retry = {0};
 		int64_t began_us = clock_mono_us();
 		size_t n;
 
 		err = flush_group(group, before_ms, &n, &is_more, why);
+		done += n;
 		while (worker_store_again(w, err, &retry, why))
 			err = flush_retry(group, why);
 		if (err == SG_OK)
@@ -467,14 +470,28 @@ flush_chunks(struct worker *w, struct group *group, int64_t before_ms,
 	return err;
 }
 
-/* Memory is what Kafka has committed: nothing is folded above G, no change
+/* Redis is not what we left there: nothing here is worth anything. */
+static enum sg_err
+note_lost(struct worker *w, enum sg_err err, const struct sg_fault *why)
+{
+	if (err != SG_STORE_LOST)
+		return err;
+	SG_LOG(LOG_WARN, "redis_lost", LOG_INT("worker", w->number),
+		LOG_STR("why", why->text));
+	w->is_doubtful = true;
+	return SG_OK;
+}
+
+/* Memory is what Kafka has committed: all below G and nothing above it is
+ * folded, here and in the other groups of the worker; no change
  * waits for K (which waits while another group of the worker catches up), and
  * there is a G (a store that knew more than Kafka would be refused at a
  * take-over). */
 static bool
 is_at_boundary(const struct worker *w, const struct group *group)
 {
-	return group->is_in_kafka && group->nchanged == 0 &&
+	return group->is_in_kafka && !group->is_catching_up &&
+	       group->nchanged == 0 &&
 	       memcmp(group->fold, group->committed,
 		       w->prog->ninputs * sizeof(int64_t)) == 0;
 }
@@ -490,15 +507,42 @@ commit_flush(struct worker *w, bool is_all, struct sg_fault *why)
 	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++) {
 		if (!is_at_boundary(w, w->groups[g]))
 			continue;
-		err = flush_chunks(w, w->groups[g], before_ms, why);
+		err = flush_chunks(w, w->groups[g], before_ms, SIZE_MAX, why);
 	}
-	if (err == SG_STORE_LOST) {
-		SG_LOG(LOG_WARN, "redis_lost", LOG_INT("worker", w->number),
-			LOG_STR("why", why->text));
-		w->is_doubtful = true;
+	return note_lost(w, err, why);
+}
+
+/* Half of what is dirty, the oldest: W moves on, and what comes often is not
+ * written each time. */
+enum sg_err
+commit_make_room(struct worker *w, struct group *group, struct sg_fault *why)
+{
+	enum sg_err err;
+
+	take_evict(w, group);
+	if (take_has_room(w, group) || !group->is_catching_up ||
+		!group->is_in_kafka)
 		return SG_OK;
-	}
+	err = flush_chunks(
+		w, group, INT64_MAX, (group->accounts.ndirty + 1) / 2, why);
+	group_untouch(group);
+	if (err == SG_OK)
+		take_evict(w, group);
 	return err;
+}
+
+enum sg_err
+commit_make_rooms(struct worker *w, struct sg_fault *why)
+{
+	enum sg_err err = SG_OK;
+
+	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++) {
+		err = commit_make_room(w, w->groups[g], why);
+		if (err == SG_OK && w->groups[g]->is_catching_up &&
+			!take_has_room(w, w->groups[g]))
+			hold_at_g(w, w->groups[g]);
+	}
+	return note_lost(w, err, why);
 }
 
 /* --- both --------------------------------------------------------------- */

@@ -7,8 +7,12 @@
  * members and queue entries by the place last written.
  *
  * W, written with each chunk, is the fold position from before the oldest
- * account that is dirty and not in the chunk (or the present one): whatever is
- * below it is in the blobs.
+ * account that is dirty and not in the chunk (or the present one), but never
+ * beyond G: whatever is below it is in the blobs.
+ *
+ * While a group catches up, an account may be written whose events are all
+ * below G. It was not evaluated since: so that it is, whoever comes to G, its
+ * timer in the store is one that has passed (DUE_OWED).
  */
 #include "flush.h"
 
@@ -222,10 +226,20 @@ queue_write(struct group *group, struct account *acct, int16_t window_was)
 static void
 due_write(struct group *group, struct account *acct)
 {
-	bool is_stale = acct->stored_due_ms == DUE_UNKNOWN ||
-			acct->due_ms < acct->stored_due_ms ||
-			acct->stored_due_ms <= acct->touched_ms ||
-			acct->is_due_fired;
+	bool is_stale;
+
+	if (group->is_catching_up && acct->is_touched) {
+		/* See the head of this file. */
+		if (acct->stored_due_ms != DUE_OWED)
+			store_add_due(group->store, acct->id, DUE_OWED);
+		acct->stored_due_ms = DUE_OWED;
+		acct->is_touched = false;
+		return;
+	}
+	is_stale = acct->stored_due_ms == DUE_UNKNOWN ||
+		   acct->due_ms < acct->stored_due_ms ||
+		   acct->stored_due_ms <= acct->touched_ms ||
+		   acct->is_due_fired;
 
 	acct->is_due_fired = false;
 	if (acct->due_ms == AT_NEVER && !acct->is_due_known)
@@ -291,17 +305,58 @@ account_write(struct group *group, struct account *acct, struct buf *blob)
 	buf_fini(&vw.text);
 }
 
-/* The next dirty account that is to be written, from `acct` on. One that sits
- * where the rules have nothing any more waits until it was decided: its stored
- * state alone knows of that. */
-static struct account *
-next_ripe(struct account *acct, int64_t before_mono_ms)
+/* Is all that was folded into it below G? */
+static bool
+is_committed(const struct group *group, const struct account *acct)
 {
-	while (acct != NULL &&
-		((!acct->is_ripe && acct->dirty_mono_ms >= before_mono_ms) ||
-			former_find(acct->ms, NULL) != NULL))
+	for (size_t i = 0; i < group->box->prog->ninputs; i++) {
+		if (acct->applied[i] > group->committed[i])
+			return false;
+	}
+	return true;
+}
+
+/* One that is to be evaluated waits until it was, unless it is below G. One
+ * that sits where the rules have nothing any more does so in any case: its
+ * stored state alone knows of that. */
+static bool
+is_ripe(const struct group *group, const struct account *acct,
+	int64_t before_mono_ms)
+{
+	if (!acct->is_ripe && acct->dirty_mono_ms >= before_mono_ms)
+		return false;
+	if (group->is_catching_up ? !is_committed(group, acct)
+				  : acct->is_touched)
+		return false;
+	return former_find(acct->ms, NULL) == NULL;
+}
+
+/* The next dirty account that is to be written, from `acct` on. */
+static struct account *
+next_ripe(
+	const struct group *group, struct account *acct, int64_t before_mono_ms)
+{
+	while (acct != NULL && !is_ripe(group, acct, before_mono_ms))
 		acct = acct->next;
 	return acct;
+}
+
+/* W, and the event clock there. Beyond G may be records that are no account's,
+ * as they cannot be read, and which still have to be rejected. */
+static int64_t
+low_mark(const struct group *group, int64_t ret_w[INPUTS_MAX])
+{
+	const struct account *oldest = group->accounts.dirty_head;
+	const int64_t *pos = oldest == NULL ? group->fold : oldest->dirty_pos;
+	int64_t clock_ms =
+		oldest == NULL ? group->clock_ms : oldest->dirty_clock_ms;
+
+	for (size_t i = 0; i < group->box->prog->ninputs; i++)
+		ret_w[i] = pos[i] < group->committed[i] ? pos[i]
+							: group->committed[i];
+	if (group->is_catching_up && clock_ms > group->committed_clock_ms)
+		clock_ms = group->committed_clock_ms;
+	return clock_ms;
 }
 
 static enum sg_err
@@ -309,6 +364,8 @@ commit(struct group *group, struct sg_fault *why)
 {
 	const struct program *prog = group->box->prog;
 	const struct account *oldest = group->accounts.dirty_head;
+	int64_t low[INPUTS_MAX];
+	int64_t clock_ms = low_mark(group, low);
 	char out[32];
 	struct buf text;
 	struct buf w;
@@ -316,16 +373,13 @@ commit(struct group *group, struct sg_fault *why)
 
 	buf_init(&w, 1 << 20);
 	buf_init(&text, sizeof(out));
-	position_write_w(prog, oldest == NULL ? group->fold : oldest->dirty_pos,
-		oldest == NULL ? group->clock_ms : oldest->dirty_clock_ms, &w);
+	position_write_w(prog, low, clock_ms, &w);
 	buf_printf(&text, "%" PRId64,
 		oldest == NULL ? group->out_next : oldest->dirty_out);
 	err = store_group_commit(group->store, group->lineage, buf_cstr(&w),
 		buf_cstr(&text), why);
 	if (err == SG_OK)
-		memcpy(group->stored_w,
-			oldest == NULL ? group->fold : oldest->dirty_pos,
-			prog->ninputs * sizeof(int64_t));
+		memcpy(group->stored_w, low, prog->ninputs * sizeof(int64_t));
 	buf_fini(&w);
 	buf_fini(&text);
 	return err;
@@ -348,8 +402,8 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 
 	*ret_n = 0;
 	*ret_is_more = false;
-	acct = next_ripe(acct, before_mono_ms);
-	if (acct == NULL && !group->is_w_moved)
+	acct = next_ripe(group, acct, before_mono_ms);
+	if (acct == NULL && (!group->is_w_moved || group->is_catching_up))
 		return SG_OK;
 	if (!group->is_layout_stored) {
 		store_add_layout(group->store, prog->layout_hash,
@@ -365,7 +419,7 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 		n_gone += acct->is_gone;
 		acct->is_ripe = false;
 		accounts_mark_clean(&group->accounts, acct);
-		acct = next_ripe(next, before_mono_ms);
+		acct = next_ripe(group, next, before_mono_ms);
 		n++;
 	}
 	buf_fini(&blob);
@@ -373,7 +427,8 @@ flush_group(struct group *group, int64_t before_mono_ms, size_t *ret_n,
 		FAULT_POINT(D1);
 	if (n > 0)
 		FAULT_POINT(Z2);
-	group->is_w_moved = false;
+	/* To G, once it is there. */
+	group->is_w_moved = group->is_catching_up;
 	*ret_n = n;
 	*ret_is_more = acct != NULL;
 	return commit(group, why);

@@ -9,9 +9,11 @@
 /*
  * Write one chunk of dirty accounts of a group in one guarded commit: those
  * with changes, and those dirty since before `before_mono_ms` (INT64_MAX:
- * all). Only at a K boundary (fold == committed). *ret_n is how many there
- * were; 0 and no commit when there are none and W has not moved.
- * *ret_is_more: another chunk is left.
+ * all). Only at a K boundary (fold == committed), or while the group catches
+ * up: then those below G, and what of them waits to be evaluated does so in the
+ * store from now on (call group_untouch() then). *ret_n is how many there were;
+ * 0 and no commit when there are none and W has not moved. *ret_is_more:
+ * another chunk is left.
  *
  * Errors: as of store_group_commit(). After SG_STORE_DOWN or SG_STORE_BUSY call
  * flush_retry() until it is something else.

@@ -167,6 +167,18 @@ group_touch(struct group *group, struct account *acct)
 }
 
 void
+group_untouch(struct group *group)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < group->ntouched; i++) {
+		if (group->touched[i]->is_touched)
+			group->touched[n++] = group->touched[i];
+	}
+	group->ntouched = n;
+}
+
+void
 group_mark_dirty(struct group *group, struct account *acct, int64_t mono_ms)
 {
 	accounts_mark_dirty(&group->accounts, acct, group->fold,

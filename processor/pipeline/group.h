@@ -79,9 +79,11 @@ struct group {
 	struct account **changed; /* with changes in the transaction to come */
 	size_t nchanged;
 	size_t changed_cap;
-	/* An input whose next record cannot be read yet waits from there on. */
+	/* An input whose next record cannot be read yet waits from there on, or
+	 * one that has come to G before the others. */
 	struct group_hold {
 		bool is_held;
+		bool is_at_g;
 		int64_t offset;
 		int64_t until_ms; /* monotonic: then it is tried again */
 	} hold[INPUTS_MAX];
@@ -92,7 +94,8 @@ struct group {
 	int64_t stored_w[INPUTS_MAX]; /* W as it was last written */
 	int64_t flushed_mono_ms;      /* when; 0: not yet */
 	bool is_w_moved;     /* since W was last written to the store */
-	bool is_catching_up; /* fold is below committed somewhere */
+	bool is_catching_up; /* fold is below committed somewhere, or that of
+				another group of the worker is */
 	bool is_in_kafka;    /* Kafka has committed offsets of this lineage */
 };
 
@@ -110,6 +113,14 @@ static inline bool
 group_has_due(const struct group *group)
 {
 	return group->due_at < group->ndue;
+}
+
+/* Is everything up to G folded, and decided about? Accounts whose evaluation is
+ * owed come first in the store's list of timers. */
+static inline bool
+group_is_current(const struct group *group)
+{
+	return !group->is_catching_up && group->due_loaded_ms > DUE_OWED;
 }
 
 /* --- reading ------------------------------------------------------------ */
@@ -156,6 +167,10 @@ group_decide(struct group *group, struct account *acct, int64_t now_ms,
 /* Wait for group_decide_touched(). */
 SG_MUSTCHECK enum sg_err
 group_touch(struct group *group, struct account *acct);
+
+/* Forget who does not wait any more, though nothing was decided. */
+void
+group_untouch(struct group *group);
 
 /* Mark dirty with the group's present position. */
 void

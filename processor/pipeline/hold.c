@@ -1,5 +1,5 @@
 /*
- * hold.c - an input that waits for a schema.
+ * hold.c - an input that waits: for a schema, or for the others to come to G.
  *
  * A record whose schema the registry has not told us yet is neither good nor
  * bad. It must not be passed over, since later records of its account may be
@@ -7,7 +7,9 @@
  * timers. So that one input of that one group is stopped in front of the
  * record, and read again from there after a pause. Everything else goes on.
  *
- * The event clock waits with it: an input that is held is not at its end.
+ * The event clock waits with it: an input that is held is not at its end. For
+ * the same reason it cannot wait for the others to come to G: they may wait for
+ * it.
  */
 #include "segmentd/clock.h"
 #include "segmentd/log.h"
@@ -42,6 +44,21 @@ hold_from(struct worker *w, struct group *group, const struct record *rec,
 	ingest_hold(w->ingest, rec->input, group->number, rec->offset);
 }
 
+void
+hold_at_g(struct worker *w, struct group *group)
+{
+	for (uint32_t i = 0; i < w->prog->ninputs && !w->is_event_clock; i++) {
+		struct group_hold *hold = &group->hold[i];
+
+		if (hold->is_held || group->fold[i] < group->committed[i])
+			continue;
+		*hold = (struct group_hold){.is_held = true,
+			.is_at_g = true,
+			.offset = group->fold[i]};
+		ingest_hold(w->ingest, i, group->number, hold->offset);
+	}
+}
+
 static void
 release_group(struct worker *w, size_t g, int64_t mono_ms)
 {
@@ -50,7 +67,8 @@ release_group(struct worker *w, size_t g, int64_t mono_ms)
 	for (uint32_t i = 0; i < w->prog->ninputs; i++) {
 		struct group_hold *hold = &group->hold[i];
 
-		if (!hold->is_held || mono_ms < hold->until_ms)
+		if (!hold->is_held || mono_ms < hold->until_ms ||
+			(hold->is_at_g && group->is_catching_up))
 			continue;
 		hold->is_held = false;
 		if (w->merges[g] == NULL || !merge_is_paused(w->merges[g], i))
@@ -63,7 +81,7 @@ hold_release(struct worker *w)
 {
 	int64_t mono_ms = clock_mono_us() / 1000;
 
-	for (size_t g = 0; w->engine->registry != NULL && g < w->ngroups; g++)
+	for (size_t g = 0; g < w->ngroups; g++)
 		release_group(w, g, mono_ms);
 }
 

@@ -11,6 +11,10 @@
  *     usage     10:05  10:10  (more?)   until usage has a head or is at its end
  *
  * Events later than `until` stay in their queues, uncommitted.
+ *
+ * At G nothing goes on until all that waits to be evaluated was, at the clock's
+ * time. Where that does not fit into the cache it is done in slices, a round
+ * each.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +26,7 @@
 #define QUEUE_LOW 2000
 #define QUEUE_BYTES_HIGH ((size_t)64 << 20) /* the same in bytes */
 #define QUEUE_BYTES_LOW ((size_t)8 << 20)
+#define ROUND_MIN 500 /* events of a round, however full the cache is */
 #define DUE_HORIZON_MS (7 * CIVIL_DAY_MS)
 
 /* A record, copied; key, value and headers follow it. */
@@ -276,7 +281,8 @@ take_event(struct worker *w, struct group *group, const struct record *rec,
 		err = group_fold(group, acct, &ge, group->clock_ms, mono_ms);
 	if (err == SG_OK) {
 		group->fold[rec->input] = rec->offset + 1;
-		take_check_caught_up(w, group);
+		if (group->is_catching_up)
+			take_check_caught_up(w);
 		if (!group->is_catching_up)
 			err = group_decide_touched(
 				group, group->clock_ms, mono_ms);
@@ -304,13 +310,28 @@ take_next(struct worker *w, struct group *group, struct merge *merge,
 		else if (item->rec.offset >= group->committed[input])
 			err = take_reject(w, &item->rec, item->err, why);
 		group->fold[input] = item->rec.offset + 1;
-		take_check_caught_up(w, group);
+		if (group->is_catching_up)
+			take_check_caught_up(w);
 	}
 	free(item);
 	group->is_w_moved = true;
 	w->events_since_commit++;
 	arena_reset(&w->box.batch);
 	return err;
+}
+
+static bool
+is_unsettled(const struct group *group)
+{
+	return !group->is_catching_up && !group_is_current(group);
+}
+
+/* At G, and not all that belongs to it is done: here, or in other groups. */
+static bool
+is_waiting(const struct worker *w, const struct group *group)
+{
+	return is_unsettled(group) ||
+	       (group->is_catching_up && take_is_at_g(w, group));
 }
 
 /* Nothing waits and every input is at its end: the position moves over what
@@ -331,7 +352,9 @@ at_end(struct worker *w, struct group *group, struct merge *merge,
 			group->is_w_moved = true;
 		}
 	}
-	take_check_caught_up(w, group);
+	take_check_caught_up(w);
+	if (is_waiting(w, group))
+		return SG_OK;
 	if (!group->is_catching_up)
 		err = group_decide_touched(
 			group, group->clock_ms, clock_mono_us() / 1000);
@@ -342,6 +365,23 @@ at_end(struct worker *w, struct group *group, struct merge *merge,
 	return err;
 }
 
+/* The group has come to G: a slice of those whose evaluation is owed. */
+static enum sg_err
+settle_some(struct worker *w, struct group *group, struct sg_fault *why)
+{
+	enum sg_err err;
+
+	/* Without a clock there was no event, and nothing is owed. */
+	err = take_due(w, group,
+		group->clock_ms == INT64_MIN ? DUE_OWED + 1
+					     : group->clock_ms + DUE_HORIZON_MS,
+		TAKE_DUE_SLICE, why);
+	if (err == SG_OK)
+		err = group_decide_touched(
+			group, group->clock_ms, clock_mono_us() / 1000);
+	return err == SG_OK ? commit_note(w, group) : err;
+}
+
 static enum sg_err
 merge_group(struct worker *w, struct group *group, struct merge *merge,
 	struct sg_fault *why)
@@ -350,17 +390,25 @@ merge_group(struct worker *w, struct group *group, struct merge *merge,
 	int64_t limit_ms = until_ms == 0 ? INT64_MAX : until_ms;
 	int64_t commit_max = w->prog->conf->opt.commit_events;
 	enum sg_err err = SG_OK;
+	size_t n = 0;
 	int next;
 
+	take_check_caught_up(w);
+	if (is_unsettled(group))
+		err = settle_some(w, group, why);
+	if (err != SG_OK || is_waiting(w, group))
+		return err;
 	while ((next = next_input(merge, limit_ms)) >= 0) {
 		err = take_next(w, group, merge, (uint32_t)next, why);
 		if (err == SG_OK)
 			err = commit_note(w, group);
 		if (err != SG_OK)
 			return err;
-		/* A transaction has room for so much. */
-		if (w->box.changes.n > 5000 ||
-			(int64_t)w->events_since_commit >= commit_max)
+		/* A transaction has room for so much, and the cache. */
+		if (is_waiting(w, group) || w->box.changes.n > 5000 ||
+			(int64_t)w->events_since_commit >= commit_max ||
+			(group->is_catching_up && ++n >= ROUND_MIN &&
+				!take_has_room(w, group)))
 			return SG_OK;
 	}
 	err = at_end(w, group, merge, until_ms, why);
@@ -403,6 +451,12 @@ bool
 merge_is_paused(const struct merge *merge, uint32_t input)
 {
 	return merge->queues[input].is_paused;
+}
+
+bool
+merge_has_ended(const struct merge *merge)
+{
+	return merge->is_done;
 }
 
 bool

@@ -17,6 +17,7 @@
 
 #define REJECT_DETAIL_MAX 512
 #define DUE_PAGE_MAX 1000000
+#define OWED_PAGE_MAX 10000
 #define LOAD_MAX 4096
 
 struct group *
@@ -181,6 +182,21 @@ take_fresh(struct worker *w, struct group *group, struct sg_fault *why)
 	return err;
 }
 
+/* An account that was written while its group caught up. When it is evaluated,
+ * its entry in the index is replaced; until then it is not to be lost. */
+static enum sg_err
+owe(struct group *group, struct account *acct)
+{
+	/* It was, and that is about to be written. */
+	if (acct->is_due_fired)
+		return SG_OK;
+	acct->stored_due_ms = DUE_OWED;
+	acct->is_due_fired = true;
+	acct->is_ripe = true;
+	group_mark_dirty(group, acct, clock_mono_us() / 1000);
+	return group_touch(group, acct);
+}
+
 /* An account whose timer is in the store's index: into the cache, armed as the
  * index says until it is evaluated. */
 static enum sg_err
@@ -190,6 +206,8 @@ arm_due(struct group *group, const struct store_due *due)
 
 	if (acct == NULL)
 		return SG_NOMEM;
+	if (due->due_ms == DUE_OWED)
+		return owe(group, acct);
 	if (acct->stored_due_ms == DUE_UNKNOWN)
 		acct->stored_due_ms = due->due_ms;
 	/* One that came with an event not yet folded, or with a repeat, is in
@@ -200,7 +218,7 @@ arm_due(struct group *group, const struct store_due *due)
 }
 
 static enum sg_err
-list_due(struct worker *w, struct group *group, int64_t before_ms,
+list_due(struct worker *w, struct group *group, int64_t before_ms, size_t max,
 	struct sg_fault *why)
 {
 	int64_t upto_ms = before_ms;
@@ -211,14 +229,14 @@ list_due(struct worker *w, struct group *group, int64_t before_ms,
 	group->ndue = 0;
 	group->due_at = 0;
 	do {
-		err = store_group_due(group->store, before_ms, DUE_PAGE_MAX,
+		err = store_group_due(group->store, before_ms, max,
 			&group->due_arena, &group->due, &group->ndue, why);
 	} while (worker_store_again(w, err, &retry, why));
 	if (err != SG_OK) {
 		group->ndue = 0;
 		return err;
 	}
-	if (group->ndue == DUE_PAGE_MAX)
+	if (group->ndue == max)
 		upto_ms = group->due[group->ndue - 1].due_ms;
 	/* What an earlier list had loaded is still in the cache. */
 	if (upto_ms > group->due_listed_ms)
@@ -234,11 +252,14 @@ take_due(struct worker *w, struct group *group, int64_t before_ms, size_t max,
 	enum sg_err err = SG_OK;
 
 	assert(max > 0);
-	if (!group_has_due(group)) {
-		if (before_ms <= group->due_loaded_ms)
-			return SG_OK;
-		err = list_due(w, group, before_ms, why);
-	}
+	if (!group_has_due(group) && before_ms <= group->due_loaded_ms)
+		return SG_OK;
+	/* What is owed may be every account: by itself, and in small pages. */
+	if (!group_has_due(group) && group->due_listed_ms <= DUE_OWED)
+		err = list_due(w, group, DUE_OWED + 1, OWED_PAGE_MAX, why);
+	if (err == SG_OK && !group_has_due(group) &&
+		group->due_listed_ms > DUE_OWED)
+		err = list_due(w, group, before_ms, DUE_PAGE_MAX, why);
 	while (err == SG_OK && group_has_due(group) && group->nfresh < max)
 		err = arm_due(group, &group->due[group->due_at++]);
 	if (err == SG_OK)
@@ -340,22 +361,43 @@ fold_all(struct worker *w, const struct ingest_batch *batch, int64_t now_ms,
 	return SG_OK;
 }
 
-void
-take_check_caught_up(struct worker *w, struct group *group)
+bool
+take_is_at_g(const struct worker *w, const struct group *group)
 {
-	if (!group->is_catching_up)
-		return;
 	for (size_t i = 0; i < w->prog->ninputs; i++) {
 		if (group->fold[i] < group->committed[i])
+			return false;
+	}
+	return true;
+}
+
+void
+take_check_caught_up(struct worker *w)
+{
+	bool is_any = false;
+
+	for (size_t g = 0; g < w->ngroups; g++) {
+		if (!w->groups[g]->is_catching_up)
+			continue;
+		if (take_is_at_g(w, w->groups[g]))
+			is_any = true;
+		else if (!w->is_event_clock || !merge_has_ended(w->merges[g]))
 			return;
 	}
-	group->is_catching_up = false;
-	if (group->clock_ms < group->committed_clock_ms)
-		group->clock_ms = group->committed_clock_ms;
-	SG_LOG(LOG_INFO, "caught_up", LOG_INT("worker", w->number),
-		LOG_INT("partition", group->number),
-		LOG_INT("touched", group->ntouched));
-	FAULT_POINT(T6);
+	for (size_t g = 0; g < w->ngroups && is_any; g++) {
+		struct group *group = w->groups[g];
+
+		if (!group->is_catching_up || !take_is_at_g(w, group))
+			continue;
+		group->is_catching_up = false;
+		if (group->clock_ms < group->committed_clock_ms)
+			group->clock_ms = group->committed_clock_ms;
+		SG_LOG(LOG_INFO, "caught_up", LOG_INT("worker", w->number),
+			LOG_INT("partition", group->number),
+			LOG_INT("touched", group->ntouched));
+	}
+	if (is_any)
+		FAULT_POINT(T6);
 }
 
 /* An end moves the fold position over markers that are no records. */
@@ -374,14 +416,21 @@ apply_ends(struct worker *w, const struct ingest_batch *batch)
 	}
 }
 
-void
-take_evict(struct worker *w, struct group *group)
+bool
+take_has_room(const struct worker *w, const struct group *group)
 {
 	size_t share = (size_t)w->prog->conf->opt.cache_size_bytes /
 		       w->engine->nworkers / (w->ngroups == 0 ? 1 : w->ngroups);
+
+	return group->accounts.bytes <= share;
+}
+
+void
+take_evict(struct worker *w, struct group *group)
+{
 	struct account *acct = group->accounts.lru_head;
 
-	while (acct != NULL && group->accounts.bytes > share) {
+	while (acct != NULL && !take_has_room(w, group)) {
 		struct account *next = acct->next;
 
 		/* Timers before due_listed_ms live in the cache only, once
@@ -407,7 +456,7 @@ take_batch(struct worker *w, const struct ingest_batch *batch,
 		err = fold_all(w, batch, clock_now_ms(), mono_ms);
 	if (err == SG_OK)
 		apply_ends(w, batch);
-	for (size_t g = 0; g < w->ngroups; g++)
-		take_check_caught_up(w, w->groups[g]);
+	if (err == SG_OK)
+		take_check_caught_up(w);
 	return err;
 }

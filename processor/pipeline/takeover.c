@@ -6,7 +6,8 @@
  *   3  Kafka: G, the committed offsets, and their metadata
  *   4  the walk over what we published (segmentd.current from `out`): newer
  *      membership is adopted
- *   5  reading begins at W; below G events are folded and nothing is decided
+ *   5  reading begins at W; below G events are folded and nothing is decided.
+ *      What does not fit into the cache, here and in 4, goes to the store
  *
  * A normal restart, a crash between K and R, and the loss of all of Redis are
  * the same walk, of different length. The order of the steps is part of the
@@ -233,6 +234,7 @@ place(struct worker *w, struct group *group, const struct findings *f,
 	if (err != SG_OK)
 		return err;
 	group->is_in_kafka = f->has_g;
+	group->is_catching_up = true;
 	/* From here on accounts are decided by these rules, one by one: until
 	 * all are, none can be named. A restart with the rules from before
 	 * would else take all for evaluated by them. */
@@ -309,6 +311,8 @@ adopt_chunk(struct walk *walk, struct sg_fault *why)
 		err = adopt(walk, &walk->images[i]);
 	walk->n = 0;
 	arena_reset(&walk->arena);
+	if (err == SG_OK)
+		err = commit_make_room(walk->worker, group, why);
 	return err;
 }
 
@@ -423,8 +427,6 @@ takeover_group(struct worker *w, struct group *group, struct sg_fault *why)
 		FAULT_POINT(T5);
 		metric_add(w->metrics.takeovers, 1);
 		log_distance(w, group);
-		group->is_catching_up = true;
-		take_check_caught_up(w, group);
 	}
 	arena_fini(&arena);
 	free(f);
@@ -459,5 +461,7 @@ takeover_all(struct worker *w, struct sg_fault *why)
 		if (err == SG_STORE_DOWN)
 			err = takeover_group(w, w->groups[g], why);
 	}
+	if (err == SG_OK)
+		take_check_caught_up(w);
 	return err;
 }

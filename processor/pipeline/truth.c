@@ -118,7 +118,7 @@ truth_end(struct group *group)
 static bool
 is_published(const struct worker *w, const struct group *group)
 {
-	return !w->is_doubtful && !group->is_catching_up &&
+	return !w->is_doubtful && group_is_current(group) &&
 	       group->ntouched == 0 && group->nchanged == 0 &&
 	       w->box.changes.n == 0 && w->nrejects == 0;
 }
@@ -252,7 +252,7 @@ truth_tick(struct worker *w, bool is_sound)
 		const struct group *group = w->groups[g];
 
 		tell_group(w, group);
-		ncurrent += !group->is_catching_up;
+		ncurrent += group_is_current(group);
 		for (size_t i = 0; i < w->prog->ninputs; i++) {
 			if (group->fold[i] < group->committed[i])
 				nbehind += (uint64_t)(group->committed[i] -

@@ -13,7 +13,6 @@
 
 #define FIRE_MAX 10000 /* timers of one round */
 #define DUE_HORIZON_MS 30000
-#define DUE_SLICE 1000 /* accounts loaded for their timers, a round */
 #define CLOSE_TIMEOUT_MS 10000
 #define GAUGES_MS 1000
 #define BACK_OFF_MAX_MS 2000
@@ -216,6 +215,8 @@ on_assigned(void *ctx, const int32_t *groups, size_t n, struct sg_fault *why)
 		return err;
 	for (size_t i = 0; i < n && err == SG_OK; i++)
 		err = takeover_group(w, w->groups[i], why);
+	if (err == SG_OK)
+		take_check_caught_up(w);
 	w->last_commit_ms = clock_mono_us() / 1000;
 	if (err != SG_OK && sg_err_class(err) == SG_CLASS_RETRY)
 		return take_in_doubt(w, err, why);
@@ -278,13 +279,12 @@ decide_all(struct worker *w, struct sg_fault *why)
 
 		if (group->is_catching_up)
 			continue;
-		err = group_decide_touched(group, now_ms, mono_ms);
-		if (err == SG_OK &&
-			(group_has_due(group) ||
-				group->due_loaded_ms <
-					now_ms + DUE_HORIZON_MS / 2))
+		if (group_has_due(group) ||
+			group->due_loaded_ms < now_ms + DUE_HORIZON_MS / 2)
 			err = take_due(w, group, now_ms + DUE_HORIZON_MS,
-				DUE_SLICE, why);
+				TAKE_DUE_SLICE, why);
+		if (err == SG_OK)
+			err = group_decide_touched(group, now_ms, mono_ms);
 		if (err == SG_OK)
 			err = group_fire(group, now_ms, now_ms, FIRE_MAX,
 				mono_ms, &n, note_lateness,
@@ -302,14 +302,19 @@ poll_timeout(const struct worker *w)
 	int64_t wait_ms = w->prog->conf->opt.batch_wait_ms;
 	int64_t now_ms = clock_now_ms();
 
-	for (size_t g = 0; g < w->ngroups && !w->is_event_clock; g++) {
+	for (size_t g = 0; g < w->ngroups; g++) {
 		const struct account *acct =
 			accounts_first_due(&w->groups[g]->accounts);
 
-		if (acct != NULL && acct->due_ms - now_ms < wait_ms)
+		if (!w->is_event_clock && acct != NULL &&
+			acct->due_ms - now_ms < wait_ms)
 			wait_ms = acct->due_ms - now_ms;
+		/* There is more to do than a round does. */
 		if (group_has_due(w->groups[g]))
 			wait_ms = 0;
+		if (w->is_event_clock && w->groups[g]->is_catching_up &&
+			wait_ms > 1)
+			wait_ms = 1;
 	}
 	return wait_ms < 0 ? 0 : (int32_t)wait_ms;
 }
@@ -456,8 +461,8 @@ one_round(struct worker *w, struct sg_fault *why)
 		err = commit_if_due(w, false, why);
 	if (err == SG_OK && !w->is_doubtful)
 		err = commit_flush(w, false, why);
-	for (size_t g = 0; g < w->ngroups && err == SG_OK; g++)
-		take_evict(w, w->groups[g]);
+	if (err == SG_OK && !w->is_doubtful)
+		err = commit_make_rooms(w, why);
 	if (err == SG_OK)
 		truth_round(w);
 	if (err == SG_OK)

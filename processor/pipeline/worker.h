@@ -220,10 +220,13 @@ take_batch(struct worker *worker, const struct ingest_batch *batch,
 /* Load the group's accounts that are in the cache by name only. */
 SG_MUSTCHECK enum sg_err
 take_fresh(struct worker *worker, struct group *group, struct sg_fault *why);
+#define TAKE_DUE_SLICE 1000 /* accounts loaded for their timers, a round */
+
 /*
  * Timers due before `before_ms` into the cache, soonest first: at most `max`
  * accounts are loaded. While group_has_due() there are more, and the next call
- * goes on with them.
+ * goes on with them. Those whose evaluation is owed are touched: call
+ * group_decide_touched().
  */
 SG_MUSTCHECK enum sg_err
 take_due(struct worker *worker, struct group *group, int64_t before_ms,
@@ -244,6 +247,10 @@ hold_from(struct worker *worker, struct group *group, const struct record *rec,
 /* Does a record (or end) at `offset` wait? */
 bool
 hold_has(const struct group *group, uint32_t input, int64_t offset);
+/* The cache is full while the group catches up: what has come to G goes no
+ * further, since what is above G cannot be written before the rest is there. */
+void
+hold_at_g(struct worker *worker, struct group *group);
 /* Go on with what has waited long enough. */
 void
 hold_release(struct worker *worker);
@@ -251,9 +258,18 @@ hold_release(struct worker *worker);
 void
 hold_forget(struct worker *worker, struct group *group);
 
-/* Has the group come to G? Then decisions may be taken. */
+/* Is all below G folded? */
+bool
+take_is_at_g(const struct worker *worker, const struct group *group);
+/* Have all groups come to G, or as far as they get? Then decisions may be
+ * taken. Not of one group before: they could not be published, and would pile
+ * up. */
 void
-take_check_caught_up(struct worker *worker, struct group *group);
+take_check_caught_up(struct worker *worker);
+/* Is the group's cache within its share? */
+bool
+take_has_room(const struct worker *worker, const struct group *group);
+/* Forget clean accounts, the longest unused first, until it is. */
 void
 take_evict(struct worker *worker, struct group *group);
 
@@ -269,6 +285,9 @@ merge_batch(struct worker *worker, const struct ingest_batch *batch,
 /* Has the queue of this input stopped it? */
 bool
 merge_is_paused(const struct merge *merge, uint32_t input);
+/* Is all of it taken, up to `until_ms`? */
+bool
+merge_has_ended(const struct merge *merge);
 /* Everything up to `until_ms` is folded and decided in all groups? */
 bool
 merge_is_done(const struct worker *worker);
@@ -285,6 +304,14 @@ commit_if_due(struct worker *worker, bool is_forced, struct sg_fault *why);
 /* R of everything, whatever its age. */
 SG_MUSTCHECK enum sg_err
 commit_flush(struct worker *worker, bool is_all, struct sg_fault *why);
+/* Keep a group's cache within its share: what is clean is evicted, and while
+ * the group catches up R makes more of it clean. */
+SG_MUSTCHECK enum sg_err
+commit_make_room(
+	struct worker *worker, struct group *group, struct sg_fault *why);
+/* The same for all groups; a doubt is noted, and SG_OK. */
+SG_MUSTCHECK enum sg_err
+commit_make_rooms(struct worker *worker, struct sg_fault *why);
 
 /* --- review.c ----------------------------------------------------------- */
 

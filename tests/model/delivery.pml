@@ -366,20 +366,24 @@ inline decide(w, c, x) {
 	M(w, c).a[x].arm =
 		(M(w, c).a[x].F != 0 && !M(w, c).a[x].T -> 1 : 0)
 }
-inline check_caught_up(w, c) {
+/* All groups of a worker at once: before, none could publish. */
+inline check_caught_up(w) {
 	ok = 1;
-	for (i : 0 .. NIN - 1) {
-		if
-		:: M(w, c).fold[i] < M(w, c).g[i] -> ok = 0
-		:: else
-		fi
+	for (e : 0 .. NG - 1) {
+		for (i : 0 .. NIN - 1) {
+			if
+			:: M(w, e).fold[i] < M(w, e).g[i] -> ok = 0
+			:: else
+			fi
+		}
 	}
 	i = 0;
 	if
-	:: ok -> M(w, c).cu = 0
+	:: ok ->
+		for (e : 0 .. NG - 1) { M(w, e).cu = 0 }
 	:: else
 	fi;
-	ok = 0
+	e = 0; ok = 0
 }
 
 #if NA == 2
@@ -418,8 +422,7 @@ inline check_caught_up(w, c) {
 #else
 #define ELIGIBLE(w, c, x) (BELOW(M(w, c).a[x].ap, M(w, c).g))
 #endif
-/* While catching up, when memory is short: what is below G. The code does not
- * do this yet. */
+/* While catching up, when memory is short: what is below G. */
 #define RELIEF(w, c) (M(w, c).cu && IN_KAFKA(w, c))
 #define PUT(w, c, x) (M(w, c).a[x].dirty && (AT_BOUNDARY(w, c) || \
 	(RELIEF(w, c) && ELIGIBLE(w, c, x))))
@@ -601,7 +604,7 @@ inline fold_event(w, c, n) {
 	fi;
 	M(w, c).fold[n]++;
 	h = 0; f = 0;
-	check_caught_up(w, c)
+	check_caught_up(w)
 }
 
 #define DECIDE(w, c, x) \
@@ -727,8 +730,8 @@ inline k_settle(w) {
 #define EVERY(p, w) (p(w, 0))
 #define SOME(p, w) (p(w, 0))
 #endif
-#define IS_DECIDED(w, c) (!CU(w, c) && M(w, c).dl && !ANY(w, c, tch) && \
-	!ANY_DUE(w, c))
+/* Timers that are due may fire later: there may be more than a round takes. */
+#define IS_DECIDED(w, c) (!CU(w, c) && M(w, c).dl && !ANY(w, c, tch))
 #define HAS_NEWS(w, c) (ANY(w, c, chg) || !SAME(M(w, c).fold, M(w, c).g))
 
 #define K_STEPS(w) \
@@ -812,10 +815,9 @@ inline adopt(w, c) {
 }
 inline end_walk(w, c) {
 	M(w, c).outn = M(w, c).we; M(w, c).wk = 0; M(w, c).we = 0;
-	check_caught_up(w, c);
 	if
 	:: c + 1 < NG -> cg[w] = c + 1; pc[w] = P_TOKEN
-	:: else -> cg[w] = 0; pc[w] = P_RUN
+	:: else -> cg[w] = 0; pc[w] = P_RUN; check_caught_up(w)
 	fi
 }
 #ifdef DROP_STABLE
