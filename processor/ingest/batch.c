@@ -123,7 +123,6 @@ offset_is_gone(struct ingest *in, int input, const rd_kafka_message_t *message,
 	int64_t high = -1;
 	int64_t wanted = message->offset;
 	uint64_t skipped;
-	enum sg_err err;
 
 	if (grp == NULL)
 		return SG_OK;
@@ -144,9 +143,10 @@ offset_is_gone(struct ingest *in, int input, const rd_kafka_message_t *message,
 			LOG_INT("partition", message->partition),
 			LOG_INT("offset", wanted), LOG_INT("skipped", skipped),
 			LOG_STR("text", rd_kafka_message_errstr(message)));
-	err = consumer_seek(in, message->partition, 1U << input, why);
 	/* Where the member has to join anew, it will be told where to start. */
-	return consumer_is_dead(in) || consumer_has_rebalance(in) ? SG_OK : err;
+	return consumer_is_dead(in) || consumer_has_rebalance(in)
+		       ? SG_OK
+		       : consumer_restart(in, why);
 }
 
 static enum sg_err

@@ -113,6 +113,10 @@ SG_MUSTCHECK enum sg_err
 consumer_seek(struct ingest *in, int32_t partition, uint32_t inputs,
 	struct sg_fault *why);
 
+/* Fetch what is assigned from each `next` on, whatever has stopped it. */
+SG_MUSTCHECK enum sg_err
+consumer_restart(struct ingest *in, struct sg_fault *why);
+
 /* batch.c */
 size_t
 consumer_take(rd_kafka_queue_t *queue, int32_t timeout_ms,

@@ -36,6 +36,7 @@ consumer_error(rd_kafka_resp_err_t code, const char *what, const char *topic,
 		break;
 	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
 	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
 		err = SG_OPERATOR;
 		break;
 	case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
@@ -145,20 +146,69 @@ refresh_leaders(struct ingest *in, const char *topic)
 	rd_kafka_topic_destroy(rkt);
 }
 
+/*
+ * The answers to a list of questions for offsets (the offset is the time that
+ * is asked for). librdkafka leaves a question that nobody answered as it was,
+ * and says that all went well.
+ */
+static rd_kafka_resp_err_t
+ask_offsets(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list,
+	int32_t timeout_ms)
+{
+	rd_kafka_resp_err_t code =
+		rd_kafka_offsets_for_times(rk, list, timeout_ms);
+
+	for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt;
+		i++) {
+		code = list->elems[i].err;
+		if (code == RD_KAFKA_RESP_ERR_NO_ERROR &&
+			list->elems[i].offset < 0)
+			code = RD_KAFKA_RESP_ERR__NO_OFFSET;
+	}
+	return code;
+}
+
+static rd_kafka_resp_err_t
+ask_offset(const struct ingest *in, const char *topic, int32_t partition,
+	int64_t which, int32_t timeout_ms, int64_t *ret_offset)
+{
+	rd_kafka_topic_partition_list_t *list =
+		rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t code;
+
+	rd_kafka_topic_partition_list_add(list, topic, partition)->offset =
+		which;
+	code = ask_offsets(in->asker, list, timeout_ms);
+	*ret_offset = list->elems[0].offset;
+	rd_kafka_topic_partition_list_destroy(list);
+	return code;
+}
+
+/*
+ * One question after the other. rd_kafka_query_watermark_offsets() asks both at
+ * once, and when one of the answers is an error that the other one overtakes,
+ * it returns a range that is not the partition's, and no error.
+ */
 enum sg_err
 consumer_range(struct ingest *in, const char *topic, int32_t partition,
 	int32_t timeout_ms, int64_t *ret_low, int64_t *ret_high,
 	struct sg_fault *why)
 {
 	rd_kafka_resp_err_t code;
+	int64_t low = -1, high = -1;
 
 	refresh_leaders(in, topic);
-	code = rd_kafka_query_watermark_offsets(
-		in->asker, topic, partition, ret_low, ret_high, timeout_ms);
+	code = ask_offset(in, topic, partition, RD_KAFKA_OFFSET_BEGINNING,
+		timeout_ms, &low);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-		return SG_OK;
-	return consumer_error(
-		code, "first and last offset", topic, partition, why);
+		code = ask_offset(in, topic, partition, RD_KAFKA_OFFSET_END,
+			timeout_ms, &high);
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return consumer_error(
+			code, "first and last offset", topic, partition, why);
+	*ret_low = low;
+	*ret_high = high;
+	return SG_OK;
 }
 
 enum sg_err
@@ -241,15 +291,11 @@ ingest_ends(struct ingest *in, const int32_t *groups, size_t n,
 			rd_kafka_topic_partition_list_add(
 				list, in->topics[i], groups[g])
 				->offset = RD_KAFKA_OFFSET_END;
-	/* All of them in one request a broker; the offset is the time that is
-	 * asked for. */
-	code = rd_kafka_offsets_for_times(in->rk, list, timeout_ms);
+	/* All of them in one request a broker. */
+	code = ask_offsets(in->rk, list, timeout_ms);
 	for (size_t g = 0; g < n; g++)
-		for (uint32_t i = 0; i < in->ntopics; i++, at++) {
-			if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-				code = list->elems[at].err;
-			ret_ends[g][i] = list->elems[at].offset;
-		}
+		for (uint32_t i = 0; i < in->ntopics; i++)
+			ret_ends[g][i] = list->elems[at++].offset;
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		err = consumer_error(code, "end", in->topics[0], -1, why);
 	rd_kafka_topic_partition_list_destroy(list);

@@ -145,14 +145,15 @@ put_group(const struct ingest *in, int32_t partition, uint32_t inputs,
 }
 
 static enum sg_err
-hand_to_librdkafka(struct ingest *in, size_t n, struct sg_fault *why)
+hand_to_librdkafka(
+	struct ingest *in, size_t n, bool is_seek, struct sg_fault *why)
 {
 	rd_kafka_topic_partition_list_t *list;
 	rd_kafka_resp_err_t code;
 
 	list = rd_kafka_topic_partition_list_new((int)(n * in->ntopics));
 	for (size_t i = 0; i < n; i++)
-		put_group(in, in->numbers[i], UINT32_MAX, false, list);
+		put_group(in, in->numbers[i], UINT32_MAX, is_seek, list);
 	code = rd_kafka_assign(in->rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -226,7 +227,7 @@ assign(struct ingest *in, const rd_kafka_topic_partition_list_t *list,
 	if (err == SG_OK)
 		err = take_groups(in, n, why);
 	if (err == SG_OK)
-		err = hand_to_librdkafka(in, n, why);
+		err = hand_to_librdkafka(in, n, false, why);
 	SG_LOG(LOG_INFO, "assigned", LOG_STR("instance", in->instance),
 		LOG_INT("groups", n), LOG_STR("err", sg_err_name(err)));
 	if (err != SG_OK) {
@@ -344,7 +345,23 @@ consumer_seek(struct ingest *in, int32_t partition, uint32_t inputs,
 			clock_sleep_ms(SEEK_STEP_MS);
 		err = try_seek(in, partition, inputs, &is_early, why);
 	} while (err != SG_OK && is_early && clock_mono_us() < deadline_us);
-	return err;
+	return err != SG_OK && is_early ? consumer_restart(in, why) : err;
+}
+
+/*
+ * librdkafka stops fetching a partition for good when an offset was refused,
+ * and refuses to seek in it, too. Assigning it anew is what it understands; and
+ * it takes nothing less than all of them.
+ */
+enum sg_err
+consumer_restart(struct ingest *in, struct sg_fault *why)
+{
+	size_t n = 0;
+
+	for (int32_t i = 0; i < in->ngroups; i++)
+		if (in->groups[i].is_assigned)
+			in->numbers[n++] = i;
+	return hand_to_librdkafka(in, n, true, why);
 }
 
 enum sg_err
