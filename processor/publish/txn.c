@@ -23,6 +23,7 @@
 #define CLOSE_WAIT_MS 2000
 #define INIT_STEP_MS 5000
 #define ABORT_FLUSH_MS 2000
+#define FLUSH_STEP_MS 50
 
 /* --- what an error means ------------------------------------------------ */
 
@@ -269,14 +270,21 @@ publish_offsets(struct publish *pub, const struct publish_offset *offsets,
 	return err;
 }
 
-/* Everything acknowledged? */
+/*
+ * Everything acknowledged? After a first failure librdkafka neither sends nor
+ * fails what else is in its queue, until that times out: so look in between.
+ */
 static enum sg_err
-deliver(struct publish *pub, int32_t timeout_ms, struct sg_fault *why)
+deliver(struct publish *pub, int64_t deadline_us, struct sg_fault *why)
 {
+	bool is_late = true;
 	enum sg_err err;
-	bool is_late = rd_kafka_flush(pub->rk, timeout_ms) ==
-		       RD_KAFKA_RESP_ERR__TIMED_OUT;
 
+	while (is_late && pub->failed == RD_KAFKA_RESP_ERR_NO_ERROR &&
+		producing_fatal(pub, NULL) == SG_OK &&
+		clock_mono_us() < deadline_us)
+		is_late = rd_kafka_flush(pub->rk, FLUSH_STEP_MS) ==
+			  RD_KAFKA_RESP_ERR__TIMED_OUT;
 	err = producing_fatal(pub, why);
 	if (err != SG_OK)
 		return err;
@@ -298,7 +306,7 @@ publish_commit(struct publish *pub, int32_t timeout_ms, struct sg_fault *why)
 	int64_t left_ms;
 	enum sg_err err;
 
-	err = deliver(pub, timeout_ms, why);
+	err = deliver(pub, deadline_us, why);
 	if (err != SG_OK || pub->is_at_least_once)
 		return err;
 	left_ms = (deadline_us - clock_mono_us()) / 1000;
@@ -325,7 +333,10 @@ publish_abort(struct publish *pub, int32_t timeout_ms, struct sg_fault *why)
 	}
 	/* A record whose sending is being repeated when the abort begins is
 	 * not sent any more and not dropped either (librdkafka 2.0): the abort
-	 * would last until it times out, and by then the transaction has. */
+	 * would last until it times out, and by then the transaction has. After
+	 * a failed delivery nothing is sent: that is not waited for. */
+	if (pub->failed != RD_KAFKA_RESP_ERR_NO_ERROR)
+		(void)rd_kafka_purge(pub->rk, RD_KAFKA_PURGE_F_QUEUE);
 	(void)rd_kafka_flush(pub->rk,
 		timeout_ms < ABORT_FLUSH_MS ? timeout_ms : ABORT_FLUSH_MS);
 	err = producing_error(pub,
