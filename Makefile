@@ -157,6 +157,10 @@ kill-pairs: $(BIN) ## every pair of kill points, twice (half an hour)
 	$(Q)SEGMENTD=$(abspath $(BIN)) KILL_PAIRS=all REQUIRE_KAFKA=1 \
 		$(PYTHON) -m pytest -q tests/integration/test_kill_points.py
 
+.PHONY: inject
+inject: $(BUILD)/tests/unit/test_pipeline_inject ## every error code to every request (minutes)
+	$(Q)INJECT=all $<
+
 KILLS ?= 1000
 chaos: $(BIN) ## disturb everything KILLS times [SEED= SECONDS= INSTANCES= BROKERS=3]
 	$(Q)tests/kafka/fetch
