@@ -10,6 +10,7 @@
 #ifndef SEGMENTD_INGEST_H
 #define SEGMENTD_INGEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -218,6 +219,29 @@ SG_MUSTCHECK enum sg_err
 ingest_read_all(struct ingest *ingest, int32_t group,
 	const int64_t from[INPUTS_MAX], const int64_t to[INPUTS_MAX],
 	int32_t timeout_ms, ingest_each each, void *ctx, struct sg_fault *why);
+
+struct ingest_follow_opts {
+	const char *topic;
+	int32_t npartitions;
+	int64_t from_offset; /* of each partition; -1: since_ms counts */
+	int64_t since_ms;    /* by Kafka's timestamps; INT64_MIN: from what is
+				there; INT64_MAX: from the end */
+	bool is_ended;	     /* at the end as it is now; else when stopped */
+	int32_t timeout_ms;
+	const atomic_bool *stop; /* NULL: none */
+};
+
+/*
+ * A topic's records that are committed, of every partition, in order within
+ * it. each() gets them (`input` is UINT32_MAX); an error of it ends the
+ * reading.
+ *
+ * Errors: SG_INTERRUPTED when stopped; SG_TIMEOUT when the present end is not
+ * come to; SG_OPERATOR.
+ */
+SG_MUSTCHECK enum sg_err
+ingest_follow(struct ingest *ingest, const struct ingest_follow_opts *opts,
+	ingest_each each, void *ctx, struct sg_fault *why);
 
 /* --- reading an output back (take-over) --------------------------------- */
 

@@ -187,6 +187,19 @@ SG_MUSTCHECK enum sg_err
 producer_send(struct producer *prod, const char *topic, const void *key,
 	size_t key_len, const void *value, size_t value_len,
 	int64_t timestamp_ms, struct sg_fault *why);
+
+struct producer_record {
+	const void *key;
+	size_t key_len;
+	const void *value;
+	size_t value_len;
+	int64_t kafka_ms;
+};
+
+/* The same to a partition that is named. */
+SG_MUSTCHECK enum sg_err
+producer_send_to(struct producer *prod, const char *topic, int32_t partition,
+	const struct producer_record *rec, struct sg_fault *why);
 SG_MUSTCHECK enum sg_err
 producer_flush(struct producer *prod, int32_t timeout_ms, struct sg_fault *why);
 uint64_t

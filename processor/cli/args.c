@@ -17,12 +17,24 @@ static const struct option longs[] = {
 	{"accept-loss", no_argument, NULL, 'L'},
 	{"quiet-changes", no_argument, NULL, 'Q'},
 	{"keep", no_argument, NULL, 'k'},
-	{"fast", no_argument, NULL, 'f'},
+	{"fast", no_argument, NULL, 'F'},
 	{"accounts", required_argument, NULL, 'a'},
 	{"seed", required_argument, NULL, 'r'},
 	{"compare", required_argument, NULL, 'C'},
 	{"value", required_argument, NULL, 'v'},
 	{"list", no_argument, NULL, 'l'},
+	{"limit", required_argument, NULL, 'n'},
+	{"fields", required_argument, NULL, 'G'},
+	{"format", required_argument, NULL, 'f'},
+	{"account", required_argument, NULL, 'A'},
+	{"since", required_argument, NULL, 'S'},
+	{"end", no_argument, NULL, 'e'},
+	{"author", required_argument, NULL, 'w'},
+	{"reason", required_argument, NULL, 'y'},
+	{"expires", required_argument, NULL, 'x'},
+	{"url", required_argument, NULL, 'U'},
+	{"interval", required_argument, NULL, 'I'},
+	{"once", no_argument, NULL, '1'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -47,7 +59,7 @@ bit_of(int c)
 	case 'Q':
 		return CLI_ACCEPT_LOSS;
 	case 'k':
-	case 'f':
+	case 'F':
 	case 'a':
 	case 'r':
 		return CLI_DEMO;
@@ -56,8 +68,55 @@ bit_of(int c)
 	case 'v':
 	case 'l':
 		return CLI_MATRIX;
+	case 'n':
+		return CLI_LIMIT;
+	case 'G':
+		return CLI_FIELDS;
+	case 'f':
+	case 'A':
+	case 'S':
+	case 'e':
+		return CLI_TAIL;
+	case 'w':
+	case 'y':
+	case 'x':
+		return CLI_OVERRIDE;
+	case 'U':
+	case 'I':
+	case '1':
+		return CLI_TOP;
 	default:
 		return 0;
+	}
+}
+
+/* Where an option goes that is a text as it stands; NULL: it is none. */
+static const char **
+text_of(int c, struct cli_args *args)
+{
+	switch (c) {
+	case 'c':
+		return &args->config;
+	case 'C':
+		return &args->compare;
+	case 'v':
+		return &args->value;
+	case 'G':
+		return &args->fields;
+	case 'f':
+		return &args->format;
+	case 'A':
+		return &args->account;
+	case 'S':
+		return &args->since;
+	case 'w':
+		return &args->author;
+	case 'y':
+		return &args->reason;
+	case 'x':
+		return &args->expires;
+	default:
+		return NULL;
 	}
 }
 
@@ -74,6 +133,24 @@ take_time(const char *verb, const char *text, int64_t *ret_ms)
 			verb, text);
 		return false;
 	}
+	*ret_ms = seconds * 1000 + nanos / 1000000;
+	return true;
+}
+
+bool
+cli_when(const char *text, int64_t now_ms, bool is_ahead, int64_t *ret_ms)
+{
+	int64_t seconds, span_ms;
+	int32_t nanos;
+
+	if (civil_parse_span(text, strlen(text), &span_ms)) {
+		if (span_ms > INT64_MAX - now_ms)
+			return false;
+		*ret_ms = is_ahead ? now_ms + span_ms : now_ms - span_ms;
+		return true;
+	}
+	if (!civil_parse(text, strlen(text), false, &seconds, &nanos))
+		return false;
 	*ret_ms = seconds * 1000 + nanos / 1000000;
 	return true;
 }
@@ -127,10 +204,13 @@ take_number(const char *verb, const char *text, uint64_t *ret_n)
 static bool
 take_one(const char *verb, int c, unsigned options, struct cli_args *args)
 {
-	switch (c) {
-	case 'c':
-		args->config = optarg;
+	const char **text = text_of(c, args);
+
+	if (text != NULL) {
+		*text = optarg;
 		return true;
+	}
+	switch (c) {
 	case 's':
 		if (args->nsets == CLI_SETS_MAX)
 			return false;
@@ -156,21 +236,30 @@ take_one(const char *verb, int c, unsigned options, struct cli_args *args)
 	case 'k':
 		args->is_kept = true;
 		return true;
-	case 'f':
+	case 'F':
 		args->is_fast = true;
 		return true;
 	case 'a':
 		return take_number(verb, optarg, &args->naccounts);
 	case 'r':
 		return take_number(verb, optarg, &args->seed);
-	case 'C':
-		args->compare = optarg;
-		return true;
-	case 'v':
-		args->value = optarg;
-		return true;
 	case 'l':
 		args->is_listed = true;
+		return true;
+	case 'n':
+		return take_number(verb, optarg, &args->limit);
+	case 'e':
+		args->is_ended = true;
+		return true;
+	case 'U':
+		if (args->nurls == CLI_URLS_MAX)
+			return false;
+		args->urls[args->nurls++] = optarg;
+		return true;
+	case 'I':
+		return take_number(verb, optarg, &args->interval_s);
+	case '1':
+		args->is_once = true;
 		return true;
 	default:
 		return false;
@@ -187,7 +276,7 @@ cli_parse(int argc, char **argv, unsigned options, const char *usage,
 	memset(ret_args, 0, sizeof(*ret_args));
 	*ret_status = SG_EXIT_USAGE;
 	optind = 1;
-	while ((c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:ef:hn:", longs, NULL)) != -1) {
 		unsigned bit = bit_of(c);
 
 		if (c == 'h') {
@@ -207,6 +296,9 @@ cli_parse(int argc, char **argv, unsigned options, const char *usage,
 	}
 	if (optind < argc && (options & CLI_OPERAND) != 0)
 		ret_args->operand = argv[optind++];
+	while (optind < argc && (options & CLI_OPERANDS) != 0 &&
+		ret_args->noperands < CLI_OPERANDS_MAX)
+		ret_args->operands[ret_args->noperands++] = argv[optind++];
 	if (optind < argc && (options & CLI_CONFIG_OPERAND) != 0 &&
 		ret_args->config == NULL)
 		ret_args->config = argv[optind++];

@@ -35,7 +35,11 @@
 	VERB(graph, "Show which input feeds which feature and rule")           \
 	VERB(backtest, "Replay files: which changes would there be")           \
 	VERB(plan, "Say who would move under new rules, nothing is written")   \
+	VERB(get, "Show an account as Redis has it")                           \
+	VERB(list, "List the accounts of a segment")                           \
+	VERB(tail, "Show the records of a topic, decoded")                     \
 	VERB(explain, "Say why an account is where it is")                     \
+	VERB(override, "Pin an account's segment, or take that back")          \
 	VERB(verify, "Compare Redis with a fresh fold of the inputs")          \
 	VERB(rebuild,                                                          \
 		"Build Redis anew from the inputs, nothing is told again")     \
@@ -52,6 +56,8 @@ CLI_VERBS(VERB)
 
 #define CLI_INPUTS_MAX 256
 #define CLI_SETS_MAX 64
+#define CLI_OPERANDS_MAX 3
+#define CLI_URLS_MAX 64
 
 enum cli_output { CLI_TEXT, CLI_JSON, CLI_CSV, CLI_DOT };
 
@@ -76,7 +82,22 @@ struct cli_args {
 	const char *compare;   /* --compare OLD (backtest); NULL: not given */
 	const char *value;     /* --value NAME; NULL: not given */
 	bool is_listed;	       /* --list */
-	bool is_warned;	       /* cli_program_open(): warnings as well */
+	const char *operands[CLI_OPERANDS_MAX]; /* of CLI_OPERANDS */
+	size_t noperands;
+	uint64_t limit;	     /* --limit; 0: not given */
+	const char *fields;  /* --fields A,B (list); these NULL: not given */
+	const char *format;  /* -f (tail) */
+	const char *account; /* --account (tail) */
+	const char *since;   /* --since (tail) */
+	const char *author;  /* --author, --reason, --expires (override) */
+	const char *reason;
+	const char *expires;
+	const char *urls[CLI_URLS_MAX]; /* --url (top) */
+	size_t nurls;
+	uint64_t interval_s; /* --interval (top); 0: not given */
+	bool is_ended;	     /* --end (tail) */
+	bool is_once;	     /* --once (top) */
+	bool is_warned;	     /* cli_program_open(): warnings as well */
 };
 
 /* Which of them a verb takes. */
@@ -93,7 +114,13 @@ enum cli_option {
 	CLI_HAS_CSV = 1 << 9,  /* --output csv */
 	CLI_HAS_DOT = 1 << 10, /* --output dot */
 	CLI_COMPARE = 1 << 11,
-	CLI_MATRIX = 1 << 12, /* --value, --list */
+	CLI_MATRIX = 1 << 12,	/* --value, --list */
+	CLI_LIMIT = 1 << 13,	/* --limit */
+	CLI_FIELDS = 1 << 14,	/* --fields */
+	CLI_TAIL = 1 << 15,	/* -f, --account, --since, --end */
+	CLI_OVERRIDE = 1 << 16, /* --author, --reason, --expires */
+	CLI_TOP = 1 << 17,	/* --url, --interval, --once */
+	CLI_OPERANDS = 1 << 18, /* up to CLI_OPERANDS_MAX; the verb counts */
 };
 
 /*
@@ -119,6 +146,11 @@ cli_program_open(const struct cli_args *args, bool needs_broker,
 	struct cli_program *ret_cp);
 void
 cli_program_close(struct cli_program *cp);
+
+/* A time as a person gives it: an instant, or a span ("1h") before `now_ms`
+ * (after it, with `is_ahead`). False when it is neither. */
+bool
+cli_when(const char *text, int64_t now_ms, bool is_ahead, int64_t *ret_ms);
 
 /* --input NAME=FILE to struct replay_file; false with a message. */
 bool

@@ -15,6 +15,7 @@
 #include "segmentd/clock.h"
 #include "segmentd/hash.h"
 #include "segmentd/store.h"
+#include "stored.h"
 
 #define STEPS_MAX 5000
 #define TEXT_BYTES_MAX 65536
@@ -321,56 +322,6 @@ explain_account(const struct program *prog, const struct account *acct,
 
 /* --- from Redis --------------------------------------------------------- */
 
-static enum sg_err
-read_state(const struct program *prog, const struct store_blob *blob,
-	const struct store_meta *meta, struct arena *arena,
-	struct account *acct, struct sg_fault *why)
-{
-	struct snapshot_layout *layouts =
-		arena_array(arena, meta->nlayouts + 1, sizeof(*layouts));
-	enum sg_err err = layouts == NULL ? SG_NOMEM : SG_OK;
-	size_t n = 0;
-
-	for (size_t i = 0; i < meta->nlayouts && err == SG_OK; i++) {
-		const struct store_layout_entry *entry = &meta->layouts[i];
-
-		if (entry->hash == prog->layout_hash)
-			continue;
-		err = snapshot_layout_read(prog, entry->hash, entry->bytes,
-			entry->len, &layouts[n], why);
-		n += err == SG_OK;
-	}
-	if (err == SG_OK)
-		err = snapshot_read(
-			prog, layouts, n, blob->bytes, blob->len, acct, why);
-	for (size_t i = 0; i < n; i++)
-		snapshot_layout_fini(&layouts[i]);
-	return err;
-}
-
-static enum sg_err
-fetch(const struct program *prog, struct store *store, const char *account,
-	struct arena *arena, struct account *acct, struct sg_fault *why)
-{
-	struct store_blob blob = {NULL, 0};
-	struct store_meta meta = {.nlayouts = 0};
-	enum sg_err err;
-
-	err = store_peek(store, 0, account, arena, &blob, NULL, why);
-	if (err == SG_OK && blob.bytes == NULL)
-		return sg_fault_set(
-			why, SG_NO_ACCOUNT, "Redis has no account of that id");
-	if (err == SG_OK)
-		err = store_peek(store, snapshot_group(blob.bytes, blob.len),
-			account, arena, &blob, &meta, why);
-	if (err == SG_OK && blob.bytes == NULL)
-		return sg_fault_set(why, SG_NO_ACCOUNT,
-			"Redis has no account of that id any more");
-	if (err == SG_OK)
-		err = read_state(prog, &blob, &meta, arena, acct, why);
-	return err;
-}
-
 enum sg_err
 pipeline_explain(const struct program *prog, const char *account, int64_t at_ms,
 	struct arena *arena, struct explanation *ret_explanation,
@@ -378,9 +329,12 @@ pipeline_explain(const struct program *prog, const char *account, int64_t at_ms,
 {
 	struct store_opts opts = program_store_opts(prog);
 	size_t len = strlen(account);
+	struct store_blob blob = {NULL, 0};
+	struct store_meta meta = {.nlayouts = 0};
 	struct store *store = NULL;
 	struct accounts accounts;
 	struct account *acct;
+	int32_t ngroups = 0;
 	enum sg_err err;
 
 	err = accounts_init(&accounts, prog);
@@ -389,7 +343,12 @@ pipeline_explain(const struct program *prog, const char *account, int64_t at_ms,
 	acct = accounts_add(&accounts, account, len, hash_bytes(account, len));
 	err = acct == NULL ? SG_NOMEM : store_open_redis(&opts, &store, why);
 	if (err == SG_OK)
-		err = fetch(prog, store, account, arena, acct, why);
+		err = stored_groups(store, opts.layout, &ngroups, why);
+	if (err == SG_OK)
+		err = stored_find(
+			store, ngroups, account, arena, &blob, &meta, why);
+	if (err == SG_OK)
+		err = stored_read(prog, &blob, &meta, acct, why);
 	if (err == SG_OK)
 		err = explain_account(
 			prog, acct, at_ms, arena, ret_explanation);

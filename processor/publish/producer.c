@@ -80,21 +80,20 @@ is_stopped(const struct producer *prod)
 }
 
 enum sg_err
-producer_send(struct producer *prod, const char *topic, const void *key,
-	size_t key_len, const void *value, size_t value_len,
-	int64_t timestamp_ms, struct sg_fault *why)
+producer_send_to(struct producer *prod, const char *topic, int32_t partition,
+	const struct producer_record *rec, struct sg_fault *why)
 {
 	int64_t deadline_us = clock_mono_us() + QUEUE_WAIT_MS * INT64_C(1000);
 	rd_kafka_resp_err_t code;
 
 	for (;;) {
 		code = rd_kafka_producev(prod->rk, RD_KAFKA_V_TOPIC(topic),
-			RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+			RD_KAFKA_V_PARTITION(partition),
 			RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-			RD_KAFKA_V_KEY(key, key_len),
-			RD_KAFKA_V_VALUE((void *)value, value_len),
+			RD_KAFKA_V_KEY(rec->key, rec->key_len),
+			RD_KAFKA_V_VALUE((void *)rec->value, rec->value_len),
 			RD_KAFKA_V_TIMESTAMP(
-				timestamp_ms > 0 ? timestamp_ms : 0),
+				rec->kafka_ms > 0 ? rec->kafka_ms : 0),
 			RD_KAFKA_V_END);
 		if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL ||
 			clock_mono_us() > deadline_us)
@@ -111,6 +110,17 @@ producer_send(struct producer *prod, const char *topic, const void *key,
 		code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? SG_TOO_LARGE
 							     : SG_BROKER_DOWN,
 		"a record for %s: %s", topic, rd_kafka_err2str(code));
+}
+
+enum sg_err
+producer_send(struct producer *prod, const char *topic, const void *key,
+	size_t key_len, const void *value, size_t value_len,
+	int64_t timestamp_ms, struct sg_fault *why)
+{
+	const struct producer_record rec = {
+		key, key_len, value, value_len, timestamp_ms};
+
+	return producer_send_to(prod, topic, RD_KAFKA_PARTITION_UA, &rec, why);
 }
 
 enum sg_err
