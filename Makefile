@@ -244,6 +244,15 @@ bench-timers: $(BIN) ## lateness with 1M armed timers (10 min, 2 GB, a broker)
 	$(Q)tests/kafka/fetch
 	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/bench/timers.py
 
+.PHONY: bench-delivery bench-takeover
+bench-delivery: $(BIN) ## CPU of exactly once over at least once (10 min, a broker)
+	$(Q)tests/kafka/fetch
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/bench/delivery.py
+
+bench-takeover: $(BIN) ## a new owner of 1M accounts (10 min, 4 GB, a broker)
+	$(Q)tests/kafka/fetch
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/bench/takeover.py
+
 model: ## the Promela model of delivery and its mutants (MODEL_QUICK=1: a minute)
 	$(Q)tests/support/packages model
 	$(Q)tests/model/run
@@ -280,7 +289,7 @@ clean: ## remove what was built
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | \
-		awk -F '\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+		awk -F '\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 -include $(OBJS:.o=.d) $(ALONG:.o=.d) $(MAIN:.o=.d) $(UNIT_BINS:=.d) $(FUZZ_BINS:=.d) \
 	$(BENCH_BINS:=.d)

@@ -218,6 +218,7 @@ static enum sg_err
 assign(struct ingest *in, const rd_kafka_topic_partition_list_t *list,
 	struct sg_fault *why)
 {
+	int64_t began_us = clock_mono_us();
 	enum sg_err err;
 	size_t n = 0;
 
@@ -229,7 +230,9 @@ assign(struct ingest *in, const rd_kafka_topic_partition_list_t *list,
 	if (err == SG_OK)
 		err = hand_to_librdkafka(in, n, false, why);
 	SG_LOG(LOG_INFO, "assigned", LOG_STR("instance", in->instance),
-		LOG_INT("groups", n), LOG_STR("err", sg_err_name(err)));
+		LOG_INT("groups", n),
+		LOG_INT("ms", (clock_mono_us() - began_us) / 1000),
+		LOG_STR("err", sg_err_name(err)));
 	if (err != SG_OK) {
 		drop_all(in);
 		(void)rd_kafka_assign(in->rk, NULL);

@@ -27,6 +27,7 @@ from confluent_kafka import Producer
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from stream import now_ms, varint  # noqa: E402
 from support import kafka, redis, segmentd  # noqa: E402
 from support.process import wait_until  # noqa: E402
 
@@ -43,20 +44,6 @@ SCHEMA = """{"type": "record", "name": "Seen", "fields": [
   {"name": "account", "type": "string"},
   {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}}
 ]}"""
-
-
-def now_ms():
-    return int(time.time() * 1000)
-
-
-def varint(number):
-    number = number << 1 ^ number >> 63
-    out = bytearray()
-    while number > 0x7f:
-        out.append(number & 0x7f | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
 
 
 class Reader:
