@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 import subprocess
+import time
 
 import pytest
 from support.avro import Codec
@@ -519,3 +520,60 @@ def test_an_instance_without_partitions_is_ready(company, segmentd):
     for daemon in daemons:
         wait_until(lambda: daemon.get("/readyz")[0] == 200,
                    daemon.get("/readyz?verbose")[1])
+
+
+def send_one_by_one(company, daemon, n):
+    """As many batches, none of which moves anybody; (transactions, batches)
+    that came with them. What a round does is over when the next has begun."""
+    def send():
+        batches = daemon.metric("segmentd_batch_seconds_count")
+        company.send_usage(company.usage_record("acme", kind="view"))
+        daemon.wait_for(lambda: daemon.metric(
+            "segmentd_batch_seconds_count") > batches, "it is folded")
+
+    def counts():
+        return [daemon.metric(f"segmentd_{name}") for name in (
+            "transactions_total", "batch_seconds_count")]
+
+    send()
+    before = counts()
+    for _ in range(n):
+        send()
+    return [after - then for after, then in zip(counts(), before)]
+
+
+def start_with_acme(company, segmentd, interval):
+    company.config.update(workers=1, commit={"interval": interval})
+    daemon = segmentd(company.config)
+    daemon.start()
+    company.send_accounts(company.account_record("acme", 10.0))
+    daemon.wait_for(lambda: daemon.metric("segmentd_transactions_total") >= 1,
+                    "it is in a segment")
+    return daemon
+
+
+def test_a_batch_without_changes_opens_no_transaction(
+        company, kafka, segmentd):
+    daemon = start_with_acme(company, segmentd, "600s")
+    transactions, batches = send_one_by_one(company, daemon, 20)
+    assert batches >= 20 and transactions == 0
+    company.send_accounts(company.account_record("acme", 30000.0))
+    wait_until(lambda: [c["to"] for c in company.changes("acme")
+                        if c["segmentation"] == "touch"] == ["low", "mid"],
+               "what moves it does")
+    assert sum(offset for offset in kafka.committed(
+        company.name, f"{company.name}.usage").values() if offset > 0) == 21
+    daemon.stop()
+
+
+def test_offsets_are_committed_by_the_interval_though_nothing_moves(
+        company, kafka, segmentd):
+    daemon = start_with_acme(company, segmentd, "1s")
+    begin = time.monotonic()
+    transactions, batches = send_one_by_one(company, daemon, 30)
+    seconds = time.monotonic() - begin
+    assert batches >= 30 and transactions <= seconds + 2
+    wait_until(lambda: sum(offset for offset in kafka.committed(
+        company.name, f"{company.name}.usage").values() if offset > 0) == 31,
+        "all is committed")
+    daemon.stop()
