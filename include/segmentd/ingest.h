@@ -139,11 +139,19 @@ struct ingest_position {
 };
 
 /* G: committed offsets of a group, read_committed (waits for a pending
- * transaction). The metadata lies in `arena`. */
+ * transaction). The metadata lies in `arena`. Errors: SG_TIMEOUT when that is
+ * still pending, or the broker does not answer. */
 SG_MUSTCHECK enum sg_err
 ingest_committed(struct ingest *ingest, int32_t group, int32_t timeout_ms,
 	struct arena *arena, struct ingest_position *ret_pos,
 	struct sg_fault *why);
+
+/* The same without waiting: those from before a pending transaction. No place
+ * to go on from, but its metadata says who has been at work. */
+SG_MUSTCHECK enum sg_err
+ingest_committed_before(struct ingest *ingest, int32_t group,
+	int32_t timeout_ms, struct arena *arena,
+	struct ingest_position *ret_pos, struct sg_fault *why);
 
 /* First offset of each input of a group, and the one after the last; records
  * of open transactions count. */

@@ -97,13 +97,29 @@ read_committed(const rd_kafka_topic_partition_list_t *list, struct arena *arena,
 	return SG_OK;
 }
 
+static enum sg_err
+ask_committed(const struct ingest *in, rd_kafka_t *rk, int32_t group,
+	int32_t timeout_ms, struct arena *arena,
+	struct ingest_position *ret_pos, struct sg_fault *why)
+{
+	rd_kafka_topic_partition_list_t *list = list_of_group(in, group);
+	rd_kafka_resp_err_t code = rd_kafka_committed(rk, list, timeout_ms);
+	enum sg_err err;
+
+	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+		err = read_committed(list, arena, ret_pos, why);
+	else
+		err = consumer_error(
+			code, "committed offset", in->topics[0], group, why);
+	rd_kafka_topic_partition_list_destroy(list);
+	return err;
+}
+
 enum sg_err
 ingest_committed(struct ingest *in, int32_t group, int32_t timeout_ms,
 	struct arena *arena, struct ingest_position *ret_pos,
 	struct sg_fault *why)
 {
-	rd_kafka_topic_partition_list_t *list;
-	rd_kafka_resp_err_t code;
 	enum sg_err err = SG_OK;
 
 	/* An onlooker asks as its walker: one that reads what is committed. To
@@ -113,16 +129,17 @@ ingest_committed(struct ingest *in, int32_t group, int32_t timeout_ms,
 		err = consumer_need_walker(in, why);
 	if (err != SG_OK)
 		return err;
-	list = list_of_group(in, group);
-	code = rd_kafka_committed(
-		in->rk != NULL ? in->rk : in->walker, list, timeout_ms);
-	if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-		err = read_committed(list, arena, ret_pos, why);
-	else
-		err = consumer_error(
-			code, "committed offset", in->topics[0], group, why);
-	rd_kafka_topic_partition_list_destroy(list);
-	return err;
+	return ask_committed(in, in->rk != NULL ? in->rk : in->walker, group,
+		timeout_ms, arena, ret_pos, why);
+}
+
+enum sg_err
+ingest_committed_before(struct ingest *in, int32_t group, int32_t timeout_ms,
+	struct arena *arena, struct ingest_position *ret_pos,
+	struct sg_fault *why)
+{
+	return ask_committed(
+		in, in->asker, group, timeout_ms, arena, ret_pos, why);
 }
 
 /*

@@ -158,7 +158,11 @@ group_metadata(struct worker *w, const struct group *group, int64_t clock_ms)
 	bool is_failed = texts == NULL;
 	struct buf text;
 
+	_Static_assert(sizeof(meta.by) == sizeof(w->transactional_id),
+		"they hold the same");
 	memcpy(meta.lineage, group->lineage, sizeof(meta.lineage));
+	if (!w->engine->publish.is_at_least_once)
+		memcpy(meta.by, w->transactional_id, sizeof(meta.by));
 	buf_init(&text, 4096);
 	for (size_t i = 0; i < w->prog->ninputs && !is_failed; i++) {
 		meta.start = group->start[i];

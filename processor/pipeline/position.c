@@ -97,6 +97,9 @@ position_write_meta(const struct position_meta *meta, struct buf *out)
 		buf_printf(out, ";now=%" PRId64, meta->clock_ms);
 	if (meta->start >= 0)
 		buf_printf(out, ";start=%" PRId64, meta->start);
+	/* One with a separator in it is not worth a form of its own. */
+	if (meta->by[0] != '\0' && strchr(meta->by, ';') == NULL)
+		buf_printf(out, ";by=%s", meta->by);
 }
 
 static bool
@@ -127,6 +130,9 @@ take_pair(struct position_meta *meta, const char *name, size_t name_len,
 	} else if (is_name("start", name, name_len)) {
 		return read_int(value, value_len, 10, &meta->start) &&
 		       meta->start >= 0;
+	} else if (is_name("by", name, name_len) &&
+		   value_len < sizeof(meta->by)) {
+		memcpy(meta->by, value, value_len);
 	}
 	return true;
 }

@@ -5,22 +5,25 @@
  *     customer.accounts=120,customer.usage=88;now=1714521600000
  * Metadata of the committed offsets in Kafka:
  *     v=1;lin=<lineage>;cno=<changes so far>;rules=<hash>;now=<event clock>;
- *     start=<offset>
- * `now` is there under the event clock only. `start` is where reading that
- * input began, once: what a state without a W is folded from. The rest is the
- * same for each input of a group.
+ *     start=<offset>;by=<transactional id>
+ * `now` is there under the event clock only, `by` with transactions. `start`
+ * is where reading that input began, once: what a state without a W is folded
+ * from. The rest is the same for each input of a group.
  */
 #ifndef PIPELINE_POSITION_H
 #define PIPELINE_POSITION_H
 
 #include "program.h"
 
+#define POSITION_BY_MAX 600
+
 struct position_meta {
 	char lineage[33]; /* "" none */
 	uint64_t cno;
 	uint64_t rules;
-	int64_t clock_ms; /* INT64_MIN: none */
-	int64_t start;	  /* -1: not known */
+	int64_t clock_ms;	  /* INT64_MIN: none */
+	int64_t start;		  /* -1: not known */
+	char by[POSITION_BY_MAX]; /* whose transaction it was; "" unknown */
 };
 
 void

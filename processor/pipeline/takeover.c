@@ -28,6 +28,8 @@
 #define WALK_TIMEOUT_MS 60000
 #define WALK_CHUNK 500
 #define PRODUCER_TIMEOUT_MS 30000
+#define PATIENCE_MS 1000 /* with a transaction that is in the way */
+#define FENCE_TIMEOUT_MS 5000
 
 /* What the two memories say about a group. */
 struct findings {
@@ -96,6 +98,55 @@ read_layouts(struct worker *w, struct group *group,
 	return SG_OK;
 }
 
+/*
+ * Who committed last for the group may have died in a transaction. Until the
+ * brokers give it up, which takes 20 s with their defaults, nobody can read
+ * beyond its beginning. So when one is in the way, end it as a successor of
+ * the same name would do: by fencing its producer. One that lives published
+ * nothing of this group since it had to let go of it; should it still have
+ * others, it takes those over again, and no more.
+ *
+ * Failures are not told: the brokers' time-out remains.
+ */
+static void
+fence_last(struct worker *w, const struct group *group, struct arena *arena)
+{
+	struct publish_opts opts = w->engine->publish;
+	struct publish *pub = NULL;
+	struct ingest_position last;
+	struct position_meta meta;
+	struct sg_fault why;
+
+	/* A broker that is merely slow does not answer this in time, either. */
+	if (ingest_committed_before(w->ingest, group->number, PATIENCE_MS,
+		    arena, &last, &why) != SG_OK ||
+		last.metadata == NULL ||
+		!position_read_meta(last.metadata, &meta) ||
+		meta.by[0] == '\0' || strcmp(meta.by, w->transactional_id) == 0)
+		return;
+	SG_LOG(LOG_INFO, "fencing", LOG_INT("worker", w->number),
+		LOG_INT("partition", group->number),
+		LOG_STR("producer", meta.by));
+	opts.transactional_id = meta.by;
+	opts.is_at_least_once = false;
+	if (publish_open(&opts, FENCE_TIMEOUT_MS, &pub, &why) == SG_OK)
+		publish_close(pub);
+}
+
+static enum sg_err
+read_committed(struct worker *w, const struct group *group, struct arena *arena,
+	struct findings *f, struct sg_fault *why)
+{
+	enum sg_err err = ingest_committed(
+		w->ingest, group->number, PATIENCE_MS, arena, &f->kafka, why);
+
+	if (err != SG_TIMEOUT)
+		return err;
+	fence_last(w, group, arena);
+	return ingest_committed(w->ingest, group->number, BROKER_TIMEOUT_MS,
+		arena, &f->kafka, why);
+}
+
 static enum sg_err
 find_out(struct worker *w, struct group *group, struct arena *arena,
 	struct findings *f, struct sg_fault *why)
@@ -108,8 +159,7 @@ find_out(struct worker *w, struct group *group, struct arena *arena,
 	if (err == SG_OK)
 		err = read_layouts(w, group, &f->store, why);
 	if (err == SG_OK)
-		err = ingest_committed(w->ingest, group->number,
-			BROKER_TIMEOUT_MS, arena, &f->kafka, why);
+		err = read_committed(w, group, arena, f, why);
 	if (err == SG_OK)
 		err = ingest_watermarks(w->ingest, group->number,
 			BROKER_TIMEOUT_MS, f->low, f->high, why);
@@ -265,6 +315,7 @@ struct walk {
 	struct arena arena;
 	struct membership_image images[WALK_CHUNK];
 	size_t n;
+	int64_t next; /* to be read; INGEST_OFFSET_NONE: from what is there */
 	uint64_t nimages;
 	uint64_t nadopted;
 };
@@ -339,9 +390,21 @@ walk_record(void *ctx, const struct record *rec, struct sg_fault *why)
 			" is not a record of ours: %s",
 			walk->worker->prog->conf->opt.topic_current.s,
 			(int)rec->partition, rec->offset, sg_err_text(err));
+	walk->next = rec->offset + 1;
 	walk->nimages++;
 	walk->n++;
 	return walk->n == WALK_CHUNK ? adopt_chunk(walk, why) : SG_OK;
+}
+
+static enum sg_err
+walk_on(struct walk *walk, int32_t timeout_ms, int64_t *ret_next,
+	struct sg_fault *why)
+{
+	struct worker *w = walk->worker;
+
+	return ingest_walk(w->ingest, w->prog->conf->opt.topic_current.s,
+		walk->group->number, walk->next, timeout_ms, walk_record, walk,
+		ret_next, why);
 }
 
 static enum sg_err
@@ -349,21 +412,27 @@ walk_current(struct worker *w, struct group *group, const struct findings *f,
 	struct sg_fault *why)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
-	int64_t out = INGEST_OFFSET_NONE;
 	int64_t next = 0;
+	int64_t seen;
 	enum sg_err err;
 
 	if (walk == NULL)
 		return SG_NOMEM;
 	walk->worker = w;
 	walk->group = group;
+	walk->next = INGEST_OFFSET_NONE;
 	arena_init(&walk->arena, (size_t)1 << 30);
 	if (f->has_w && f->store.out != NULL)
-		out = strtoll(f->store.out, NULL, 10);
-	group->out_next = out == INGEST_OFFSET_NONE ? 0 : out;
-	err = ingest_walk(w->ingest, w->prog->conf->opt.topic_current.s,
-		group->number, out, WALK_TIMEOUT_MS, walk_record, walk, &next,
-		why);
+		walk->next = strtoll(f->store.out, NULL, 10);
+	group->out_next = walk->next == INGEST_OFFSET_NONE ? 0 : walk->next;
+	do {
+		seen = walk->next;
+		err = walk_on(walk, PATIENCE_MS, &next, why);
+	} while (err == SG_TIMEOUT && walk->next != seen);
+	if (err == SG_TIMEOUT) {
+		fence_last(w, group, &walk->arena);
+		err = walk_on(walk, WALK_TIMEOUT_MS, &next, why);
+	}
 	if (err == SG_OK)
 		err = adopt_chunk(walk, why);
 	if (err == SG_OK && walk->nimages > 0 && !f->has_g)

@@ -367,3 +367,17 @@ def test_timers_of_new_rules_outlive_a_kill(rig):
     daemon.wait_for(lambda: case.client.zcard(due) == 20,
                     "every timer is there", DEADLINE)
     daemon.stop(DEADLINE)
+
+
+@pytest.mark.parametrize("deed", ["exit", "stop"])
+def test_the_transaction_of_the_dead_is_ended(rig, deed):
+    """By an heir of another name, long before the brokers give it up."""
+    case = rig(deed)
+    case.company.config["kafka"]["transaction.timeout.ms"] = "600000"
+    case.burst()
+    getattr(case, deed)("K2", 2)
+    if deed == "exit":
+        heir = case.daemon("two")
+        case.settle(heir)
+        heir.stop(DEADLINE)
+    case.finish()

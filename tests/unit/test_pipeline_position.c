@@ -96,9 +96,9 @@ static void
 metadata_is_read_back(void **state)
 {
 	static const struct position_meta rows[] = {
-		{"0123456789abcdef0123456789abcdef", 0, 0, INT64_MIN, -1},
-		{"x", INT64_MAX, INT64_MAX, 0, 0},
-		{"x", 1, 0xabcdef, INT64_MAX, INT64_MAX},
+		{"0123456789abcdef0123456789abcdef", 0, 0, INT64_MIN, -1, ""},
+		{"x", INT64_MAX, INT64_MAX, 0, 0, "group-one-0"},
+		{"x", 1, 0xabcdef, INT64_MAX, INT64_MAX, "a=b, c-1"},
 	};
 
 	(void)state;
@@ -116,10 +116,30 @@ metadata_is_read_back(void **state)
 		assert_int_equal(back.start, rows[i].start);
 		assert_int_equal(
 			position_start(buf_cstr(&text)), rows[i].start);
+		assert_string_equal(back.by, rows[i].by);
 		buf_fini(&text);
 	}
 	assert_int_equal(position_start(NULL), -1);
 	assert_int_equal(position_start("start=5"), -1);
+}
+
+/* It is an id of the user's making: what it is taken for must not depend on
+ * what is in it. */
+static void
+an_id_with_a_separator_is_left_out(void **state)
+{
+	struct position_meta meta = {
+		.lineage = "x", .clock_ms = INT64_MIN, .by = "a;lin=y"};
+	struct position_meta back;
+	struct buf text;
+
+	(void)state;
+	buf_init(&text, 1024);
+	position_write_meta(&meta, &text);
+	assert_true(position_read_meta(buf_cstr(&text), &back));
+	assert_string_equal(back.lineage, "x");
+	assert_string_equal(back.by, "");
+	buf_fini(&text);
 }
 
 /* Metadata stands in Kafka, where other tools may write it too. */
@@ -132,6 +152,7 @@ metadata_of_others_is_refused(void **state)
 	} rows[] = {
 		{"v=1;lin=x;cno=5;rules=ff", true},
 		{"v=1;lin=x;cno=5;rules=ff;later=thing", true},
+		{"v=1;lin=x;cno=5;rules=ff;by=", true},
 		{"lin=x", true},
 		{"", false},
 		{"v=1", false},
@@ -166,6 +187,7 @@ main(void)
 		cmocka_unit_test(topics_that_came_or_went_are_left_out),
 		cmocka_unit_test(texts_of_another_form_are_refused),
 		cmocka_unit_test(metadata_is_read_back),
+		cmocka_unit_test(an_id_with_a_separator_is_left_out),
 		cmocka_unit_test(metadata_of_others_is_refused),
 	};
 
