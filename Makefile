@@ -104,6 +104,9 @@ $(BUILD)/%.o: %.c Makefile
 $(BUILD)/processor/cli/demo_place.o: config/demo/segmentd.yaml \
 	$(wildcard schemas/demo/*.avsc)
 
+$(BUILD)/processor/store/redis_script.o: \
+	$(wildcard processor/store/renewals/*.lua)
+
 $(BUILD)/processor/publish/schema_text.o: schemas/change.v1.avsc \
 	schemas/current.v1.avsc schemas/renewal.v1.avsc
 
@@ -238,6 +241,10 @@ fuzz-bins: $(FUZZ_BINS)
 
 bench: $(BENCH_BINS) ## micro-benchmarks
 	$(Q)for b in $(BENCH_BINS); do $$b || exit 1; done
+
+.PHONY: bench-claims
+bench-claims: $(BIN) ## claims a second of the renewal queue (a Redis, 30 s)
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) tests/bench/claims.py
 
 .PHONY: bench-timers
 bench-timers: $(BIN) ## lateness with 1M armed timers (10 min, 2 GB, a broker)

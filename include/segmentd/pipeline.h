@@ -13,6 +13,7 @@
 #include "segmentd/conf.h"
 #include "segmentd/err.h"
 #include "segmentd/record.h"
+#include "segmentd/store.h"
 #include "segmentd/type.h"
 #include "segmentd/value.h"
 
@@ -448,6 +449,80 @@ struct rebuild_summary {
 SG_MUSTCHECK enum sg_err
 pipeline_rebuild(const struct program *program, const struct rebuild_opts *opts,
 	struct rebuild_summary *ret_summary, struct sg_fault *why);
+
+/* --- the renewal queue, for who works it off ---------------------------- */
+
+/*
+ * What the scripts of store.h do, for the queue of a configuration: under
+ * `layout: partitioned` for those of all its partition groups as if they were
+ * one. How many groups there are is asked of Kafka then.
+ *
+ * Thread: one at a time.
+ */
+struct worklist;
+
+/* Errors: SG_BAD_CONFIG: it has no renewal; those of store and ingest. */
+SG_MUSTCHECK enum sg_err
+worklist_open(const struct program *program, struct worklist **ret_list,
+	struct sg_fault *why);
+void
+worklist_close(struct worklist *list);
+
+/* The windows there are. Valid until: the program goes. */
+const char *const *
+worklist_windows(const struct worklist *list, size_t *ret_n);
+
+enum worklist_state {
+	WORKLIST_OPEN,
+	WORKLIST_CLAIMED,
+	WORKLIST_DONE,
+	WORKLIST_LOST /* none of them, which `verify` tells as well */
+};
+
+/* An account of the queue. Texts lie in the arena; "" is none. */
+struct worklist_item {
+	const char *account;
+	const char *worker;
+	int64_t ends_ms; /* of the lease; 0: none */
+	const char *date;
+	const char *window;
+	const char *priority;
+	const char *token;		  /* of a claim */
+	const struct store_field *fields; /* of a claim: the public view */
+	size_t nfields;
+	enum worklist_state state; /* of a list */
+	double score;
+};
+
+struct worklist_claim {
+	const char *worker;
+	int64_t lease_ms;
+	const char *window; /* NULL: any */
+	size_t max;
+};
+
+/* Claim the first that are open, at most `max`. */
+SG_MUSTCHECK enum sg_err
+worklist_claim(struct worklist *list, const struct worklist_claim *claim,
+	struct arena *arena, struct worklist_item **ret_items, size_t *ret_n,
+	struct sg_fault *why);
+
+/*
+ * STORE_SCRIPT_done, _release or _extend (which alone needs the lease). A NULL
+ * token is whichever the worker has. *ret_reply is the script's.
+ * Errors: SG_NO_ACCOUNT: refused; the fault says why.
+ */
+SG_MUSTCHECK enum sg_err
+worklist_answer(struct worklist *list, enum store_script script,
+	const char *account, const char *worker, const char *token,
+	int64_t lease_ms, struct arena *arena, const char **ret_reply,
+	struct sg_fault *why);
+
+/* The first `max` of the queue (of a window, unless NULL), whoever has them. */
+SG_MUSTCHECK enum sg_err
+worklist_list(struct worklist *list, const char *window, size_t max,
+	struct arena *arena, struct worklist_item **ret_items, size_t *ret_n,
+	struct sg_fault *why);
 
 /* --- is Redis right? ---------------------------------------------------- */
 

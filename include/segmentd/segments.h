@@ -118,6 +118,15 @@ void
 renewal_at(const struct renewal_def *renewal, const struct tz *tz,
 	int64_t date_ms, int64_t now_ms, struct renewal_state *ret_state);
 
+/*
+ * Where a date stands in the queue, the highest number first: by priority, and
+ * among equals the sooner day first. Priorities that differ by less than one
+ * part in 3e10 are equal, and so are those nearer to 0 than 1e-9. Without one
+ * (NaN): after the others, by date alone.
+ */
+double
+renewal_score(double priority, int64_t date_ms);
+
 /* --- membership --------------------------------------------------------- */
 
 /* A seat in a segmentation or segment that the rules have no longer. */

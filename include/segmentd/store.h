@@ -10,6 +10,11 @@
  *   segd:acct:<id>                HASH   its public view, text fields
  *   segd:seg:<segmentation>:<seg> SET    members
  *   segd:renewals                 ZSET   the renewal queue
+ *   segd:renewals:open            ZSET   who of it may be claimed, and some
+ *   segd:renewals:open:<window>   ZSET   who may not; the same of a window
+ *   segd:renewals:leases          ZSET   account -> ms at which its claim ends
+ *   segd:renewals:claims          HASH   account -> by whom and for what
+ *   segd:renewals:done            HASH   account -> date and window done with
  *   segd:p<N>:m                   HASH   commit record: tok cid lin w out codec
  *                                        and L<hash>, stored-form layouts
  *   segd:p<N>:due                 ZSET   account -> ms at which it may change
@@ -206,11 +211,16 @@ void
 store_del_member(struct store_group *group, const char *segmentation,
 	const char *segment, const char *account);
 
-/* The renewal queue: highest score first. No number (NaN) goes last. */
+/* The renewal queue: highest score first. No number (NaN) goes last. Whoever is
+ * added is open to be claimed unless he is claimed, or was done with in this
+ * window; to leave a window, for another one or for good, is to be removed with
+ * its name, and what was done is forgotten. */
 void
-store_add_renewal(struct store_group *group, const char *account, double score);
+store_add_renewal(struct store_group *group, const char *account,
+	const char *window, double score);
 void
-store_del_renewal(struct store_group *group, const char *account);
+store_del_renewal(
+	struct store_group *group, const char *account, const char *window);
 
 /* INT64_MAX removes. */
 void
@@ -303,6 +313,58 @@ SG_MUSTCHECK enum sg_err
 store_renewals(struct store *store, int32_t number, size_t max,
 	struct arena *arena, struct store_renewal **ret_renewals, size_t *ret_n,
 	struct sg_fault *why);
+
+/* --- the renewal queue's scripts ----------------------------------------- */
+
+/* SCRIPT(name, file): what it takes and replies is said in the file, which is
+ * in processor/store/renewals. */
+#define STORE_SCRIPTS(SCRIPT)                                                  \
+	SCRIPT(claim, "claim.lua")                                             \
+	SCRIPT(done, "done.lua")                                               \
+	SCRIPT(release, "release.lua")                                         \
+	SCRIPT(extend, "extend.lua")                                           \
+	SCRIPT(list, "list.lua")                                               \
+	SCRIPT(peek, "peek.lua")
+
+enum store_script {
+#define SCRIPT(name, file) STORE_SCRIPT_##name,
+	STORE_SCRIPTS(SCRIPT)
+#undef SCRIPT
+		STORE_SCRIPT_COUNT
+};
+
+/* The whole text, as any client may send it. */
+const char *
+store_script_text(enum store_script script);
+const char *
+store_script_name(enum store_script script);
+
+/* A score as Redis writes it. */
+double
+store_score(const char *text);
+
+#define STORE_ANSWER_DEPTH 4 /* lists in lists */
+
+struct store_answer {
+	enum {
+		STORE_ANSWER_NONE,
+		STORE_ANSWER_NUMBER,
+		STORE_ANSWER_TEXT,
+		STORE_ANSWER_LIST,
+		STORE_ANSWER_REFUSED /* the text: "FOREIGN a7 is claimed .." */
+	} kind;
+	int64_t number;
+	const char *text;
+	const struct store_answer *items;
+	size_t nitems;
+};
+
+/* Run a script on the queue of group `number` (any under STORE_PLAIN). Errors:
+ * also SG_NO_LIBRARY: a store in memory runs none. */
+SG_MUSTCHECK enum sg_err
+store_script(struct store *store, int32_t number, enum store_script script,
+	const char *const *args, size_t nargs, struct arena *arena,
+	struct store_answer *ret_answer, struct sg_fault *why);
 
 enum store_index_kind {
 	STORE_INDEX_MEMBERS,  /* of a segment */

@@ -35,6 +35,10 @@ static const struct option longs[] = {
 	{"url", required_argument, NULL, 'U'},
 	{"interval", required_argument, NULL, 'I'},
 	{"once", no_argument, NULL, '1'},
+	{"worker", required_argument, NULL, 'R'},
+	{"token", required_argument, NULL, 'T'},
+	{"lease", required_argument, NULL, 'E'},
+	{"window", required_argument, NULL, 'W'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -85,6 +89,13 @@ bit_of(int c)
 	case 'I':
 	case '1':
 		return CLI_TOP;
+	case 'R':
+	case 'T':
+		return CLI_WORKER;
+	case 'E':
+		return CLI_LEASE;
+	case 'W':
+		return CLI_WINDOW;
 	default:
 		return 0;
 	}
@@ -115,6 +126,12 @@ text_of(int c, struct cli_args *args)
 		return &args->reason;
 	case 'x':
 		return &args->expires;
+	case 'R':
+		return &args->worker;
+	case 'T':
+		return &args->token;
+	case 'W':
+		return &args->window;
 	default:
 		return NULL;
 	}
@@ -202,6 +219,18 @@ take_number(const char *verb, const char *text, uint64_t *ret_n)
 }
 
 static bool
+take_span(const char *verb, const char *text, int64_t *ret_ms)
+{
+	if (civil_parse_span(text, strlen(text), ret_ms) && *ret_ms > 0)
+		return true;
+	(void)fprintf(stderr,
+		"segmentd %s: `%s` is not a span of time: write 30m, 8h or "
+		"2d\n",
+		verb, text);
+	return false;
+}
+
+static bool
 take_one(const char *verb, int c, unsigned options, struct cli_args *args)
 {
 	const char **text = text_of(c, args);
@@ -261,6 +290,8 @@ take_one(const char *verb, int c, unsigned options, struct cli_args *args)
 	case '1':
 		args->is_once = true;
 		return true;
+	case 'E':
+		return take_span(verb, optarg, &args->lease_ms);
 	default:
 		return false;
 	}

@@ -43,6 +43,7 @@
 	VERB(verify, "Compare Redis with a fresh fold of the inputs")          \
 	VERB(rebuild,                                                          \
 		"Build Redis anew from the inputs, nothing is told again")     \
+	VERB(renewals, "Claim accounts of the renewal queue, give them back")  \
 	VERB(load, "Produce files to the input topics")                        \
 	VERB(register, "Register the schemas of what is published")            \
 	VERB(eval, "Evaluate one expression")                                  \
@@ -97,6 +98,10 @@ struct cli_args {
 	uint64_t interval_s; /* --interval (top); 0: not given */
 	bool is_ended;	     /* --end (tail) */
 	bool is_once;	     /* --once (top) */
+	const char *worker;  /* --worker (renewals) */
+	const char *token;   /* --token (renewals) */
+	const char *window;  /* --window (renewals) */
+	int64_t lease_ms;    /* --lease (renewals); 0: not given */
 	bool is_warned;	     /* cli_program_open(): warnings as well */
 };
 
@@ -121,6 +126,9 @@ enum cli_option {
 	CLI_OVERRIDE = 1 << 16, /* --author, --reason, --expires */
 	CLI_TOP = 1 << 17,	/* --url, --interval, --once */
 	CLI_OPERANDS = 1 << 18, /* up to CLI_OPERANDS_MAX; the verb counts */
+	CLI_WORKER = 1 << 19,	/* --worker, --token */
+	CLI_LEASE = 1 << 20,	/* --lease */
+	CLI_WINDOW = 1 << 21,	/* --window */
 };
 
 /*

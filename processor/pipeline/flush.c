@@ -194,25 +194,28 @@ members_write(struct group *group, struct account *acct)
 	}
 }
 
-/* In the queue while in a window: by priority, else soonest date first. */
+/* In the queue while in a window, and open to be claimed in each of them. */
 static void
 queue_write(struct group *group, struct account *acct, int16_t window_was)
 {
 	const struct program *prog = group->box->prog;
+	const char *const *windows;
 	double score = NAN;
+	int16_t window;
 
 	if (prog->renewal < 0)
 		return;
-	if (acct->ms->seats[prog->renewal].segment != SEAT_NONE) {
-		score = decide_priority(
-			group->box->decider, acct, acct->touched_ms);
-		if (isnan(score))
-			score = -(double)acct->ms->renewal_date_ms;
-		if (score == acct->stored_score)
-			return;
-		store_add_renewal(group->store, acct->id, score);
-	} else if (window_was != SEAT_NONE) {
-		store_del_renewal(group->store, acct->id);
+	windows = prog->defs[prog->renewal].segments;
+	window = acct->ms->seats[prog->renewal].segment;
+	if (window_was != SEAT_NONE && window_was != window)
+		store_del_renewal(group->store, acct->id, windows[window_was]);
+	if (window != SEAT_NONE) {
+		score = renewal_score(decide_priority(group->box->decider, acct,
+					      acct->touched_ms),
+			acct->ms->renewal_date_ms);
+		if (window != window_was || score != acct->stored_score)
+			store_add_renewal(
+				group->store, acct->id, windows[window], score);
 	}
 	acct->stored_score = score;
 }
@@ -254,7 +257,6 @@ due_write(struct group *group, struct account *acct)
 static void
 formers_write(struct group *group, struct account *acct)
 {
-	const struct program *prog = group->box->prog;
 	struct membership *ms = acct->ms;
 
 	for (size_t i = 0; i < ms->nformers; i++) {
@@ -262,10 +264,11 @@ formers_write(struct group *group, struct account *acct)
 
 		store_del_member(group->store, former->segmentation,
 			former->segment, acct->id);
-		if (strcmp(former->segmentation, "renewal") == 0 &&
-			(prog->renewal < 0 ||
-				ms->seats[prog->renewal].segment == SEAT_NONE))
-			store_del_renewal(group->store, acct->id);
+		if (strcmp(former->segmentation, "renewal") == 0) {
+			store_del_renewal(
+				group->store, acct->id, former->segment);
+			acct->stored_score = NAN;
+		}
 	}
 	formers_forget(ms);
 }

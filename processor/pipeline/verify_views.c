@@ -17,6 +17,7 @@
 
 #define TRIES 20
 #define NUMBER_MAX 40
+#define QUEUE_PAGE 1000 /* accounts of the queue in one answer */
 
 /* What was read of an account between two equal states. */
 struct sight {
@@ -152,12 +153,6 @@ compare_view(struct verify_group *g, const struct verify_account *a,
 	}
 }
 
-static bool
-is_near(double a, double b)
-{
-	return a == b || fabs(a - b) <= 1e-12 * fmax(fabs(a), fabs(b));
-}
-
 static void
 compare_queue(struct verify_group *g, const struct verify_account *a,
 	const struct sight *sight, bool is_wanted, double score)
@@ -166,7 +161,7 @@ compare_queue(struct verify_group *g, const struct verify_account *a,
 	     expected[NUMBER_MAX] = "not in it";
 
 	if (sight->is_queued == is_wanted &&
-		(!is_wanted || is_near(sight->score, score)))
+		(!is_wanted || sight->score == score))
 		return;
 	if (sight->is_queued)
 		(void)snprintf(redis, sizeof(redis), "%.17g", sight->score);
@@ -441,6 +436,61 @@ scan(struct search *s, struct sg_fault *why)
 	return err;
 }
 
+/*
+ * Whoever is in the queue is open, claimed or done with: a page of it is told
+ * in one piece, so what is none of them is lost to who works it off.
+ */
+static enum sg_err
+lost_of_page(struct verify *v, int32_t number, uint64_t from, size_t *ret_seen,
+	struct sg_fault *why)
+{
+	char first[NUMBER_MAX], count[NUMBER_MAX];
+	const char *const args[] = {first, count};
+	struct store_answer answer;
+	enum sg_err err;
+
+	(void)snprintf(first, sizeof(first), "%" PRIu64, from);
+	(void)snprintf(count, sizeof(count), "%d", QUEUE_PAGE);
+	arena_reset(&v->page);
+	err = store_script(v->store, number, STORE_SCRIPT_list, args, 2,
+		&v->page, &answer, why);
+	if (err != SG_OK)
+		return err;
+	*ret_seen = answer.nitems;
+	for (size_t i = 0; i < answer.nitems; i++) {
+		const struct store_answer *row = &answer.items[i];
+		struct verify_account *a;
+
+		if (row->nitems < 3 || row->items[0].text == NULL ||
+			row->items[2].text == NULL)
+			return sg_fault_set(why, SG_INTERNAL,
+				"the renewal queue is told in a strange form");
+		if (strcmp(row->items[2].text, "lost") != 0)
+			continue;
+		a = verify_account(
+			v, row->items[0].text, strlen(row->items[0].text));
+		if (a == NULL)
+			return SG_NOMEM;
+		verify_differ(v, a, number, "renewal queue", "lost",
+			"neither open, claimed nor done", "one of them");
+	}
+	return SG_OK;
+}
+
+static enum sg_err
+scan_lost(struct verify *v, int32_t number, struct sg_fault *why)
+{
+	size_t seen = QUEUE_PAGE;
+	enum sg_err err = SG_OK;
+
+	if (v->prog->renewal < 0)
+		return SG_OK;
+	for (uint64_t from = 0; err == SG_OK && seen == QUEUE_PAGE;
+		from += QUEUE_PAGE)
+		err = lost_of_page(v, number, from, &seen, why);
+	return err;
+}
+
 static enum sg_err
 scan_sets(struct verify *v, int32_t number, struct sg_fault *why)
 {
@@ -468,7 +518,7 @@ scan_sets(struct verify *v, int32_t number, struct sg_fault *why)
 
 		err = scan(&s, why);
 	}
-	return err;
+	return err == SG_OK ? scan_lost(v, number, why) : err;
 }
 
 enum sg_err

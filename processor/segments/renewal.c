@@ -8,7 +8,10 @@
  *     none | T-120     | T-90      | T-60 ... | due  | overdue
  *          ^ D-120     ^ D-90      ^ D-60     ^ D    ^ D+1      midnights
  */
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "segmentd/segments.h"
 
@@ -100,4 +103,35 @@ renewal_at(const struct renewal_def *renewal, const struct tz *tz,
 	ret_state->window = (int16_t)(i == 0 ? SEAT_NONE : (int)i - 1);
 	ret_state->window_until_ms =
 		midnight_ms(tz, i < n ? day - renewal->days[i] : day);
+}
+
+/*
+ * A double has 52 bits of fraction; the last 17 become the day, from 1970 to
+ * 2328. The number stays what a person takes for the priority, and orders as
+ * the pair does: a negative one is the lower the greater its bits are.
+ */
+#define DAY_BITS ((UINT64_C(1) << 17) - 1)
+#define PRIORITY_MIN 1e-9
+
+double
+renewal_score(double priority, int64_t date_ms)
+{
+	int64_t day = date_ms / CIVIL_DAY_MS - (date_ms % CIVIL_DAY_MS < 0);
+	uint64_t bits, soon;
+
+	if (isnan(priority))
+		return -(double)date_ms;
+	if (isinf(priority))
+		priority = copysign(DBL_MAX, priority);
+	if (day < 0)
+		day = 0;
+	if (day > (int64_t)DAY_BITS)
+		day = (int64_t)DAY_BITS;
+	soon = DAY_BITS - (uint64_t)day;
+	if (fabs(priority) < PRIORITY_MIN)
+		return (double)soon * 0x1p-80;
+	memcpy(&bits, &priority, sizeof(bits));
+	bits = (bits & ~DAY_BITS) | (priority > 0 ? soon : (uint64_t)day);
+	memcpy(&priority, &bits, sizeof(priority));
+	return priority;
 }

@@ -145,20 +145,34 @@ write_member(struct redis_group *group, const struct store_write *write)
 		free(at);
 }
 
+/* An entry of a sorted set; `id` is the end of its key. */
 static void
-write_score(struct redis_group *group, const struct store_write *write)
+write_score(struct redis_group *group, const struct store_write *write,
+	enum redis_stream at, enum redis_key key_number, const char *id)
 {
-	bool is_due =
-		write->kind == STORE_SET_DUE || write->kind == STORE_DEL_DUE;
 	bool is_set = write->kind == STORE_SET_DUE ||
 		      write->kind == STORE_SET_RENEWAL;
-	enum redis_stream at = is_due ? REDIS_STREAM_DUE : REDIS_STREAM_RENEWAL;
 
-	open_whole(group, at, (int)write->kind, is_set ? "ZADD" : "ZREM",
-		is_due ? REDIS_KEY_DUE : REDIS_KEY_RENEWALS);
+	open_key(group, at, (int)write->kind, is_set ? "ZADD" : "ZREM",
+		key_number, id, strlen(id));
 	if (is_set)
 		resp_arg_double(&group->streams[at], write->score);
 	resp_arg_text(&group->streams[at], write->account);
+}
+
+/* The queue, and beside it who may be claimed. */
+static void
+write_renewal(struct redis_group *group, const struct store_write *write)
+{
+	write_score(group, write, REDIS_STREAM_RENEWAL, REDIS_KEY_RENEWALS, "");
+	write_score(group, write, REDIS_STREAM_OPEN, REDIS_KEY_OPEN, "");
+	write_score(group, write, REDIS_STREAM_WINDOW, REDIS_KEY_WINDOW,
+		write->name);
+	if (write->kind == STORE_SET_RENEWAL)
+		return;
+	open_whole(group, REDIS_STREAM_DONE, (int)write->kind, "HDEL",
+		REDIS_KEY_DONE);
+	resp_arg_text(&group->streams[REDIS_STREAM_DONE], write->account);
 }
 
 static void
@@ -199,9 +213,11 @@ redis_group_write(struct store_group *base, const struct store_write *write)
 		break;
 	case STORE_SET_RENEWAL:
 	case STORE_DEL_RENEWAL:
+		write_renewal(group, write);
+		break;
 	case STORE_SET_DUE:
 	case STORE_DEL_DUE:
-		write_score(group, write);
+		write_score(group, write, REDIS_STREAM_DUE, REDIS_KEY_DUE, "");
 		break;
 	case STORE_SET_LAYOUT:
 		write_layout(group, write);

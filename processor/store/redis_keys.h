@@ -17,6 +17,9 @@ enum redis_key {
 	REDIS_KEY_VIEW,	    /* + account */
 	REDIS_KEY_SEGMENT,  /* + segmentation:segment */
 	REDIS_KEY_RENEWALS, /* whole */
+	REDIS_KEY_OPEN,	    /* whole */
+	REDIS_KEY_WINDOW,   /* + renewal window */
+	REDIS_KEY_DONE,	    /* whole */
 	REDIS_KEY_META,	    /* whole */
 	REDIS_KEY_DUE,	    /* whole */
 	REDIS_KEY_COUNT

@@ -54,8 +54,8 @@ ask_begin(struct redis_store *store, int32_t number, const char *command,
 }
 
 static enum sg_err
-ask_once(
-	struct redis_store *store, redisReply **ret_reply, struct sg_fault *why)
+ask_once(struct redis_store *store, bool (*is_answer)(const char *text),
+	redisReply **ret_reply, struct sg_fault *why)
 {
 	redisReply *reply;
 	const uint8_t *bytes;
@@ -71,7 +71,8 @@ ask_once(
 	err = redis_conn_reply(&store->conn, &reply, why);
 	if (err != SG_OK)
 		return err;
-	if (reply->type == REDIS_REPLY_ERROR) {
+	if (reply->type == REDIS_REPLY_ERROR &&
+		(is_answer == NULL || !is_answer(reply->str))) {
 		err = redis_conn_error(&store->conn, reply->str, why);
 		freeReplyObject(reply);
 		return err;
@@ -81,20 +82,27 @@ ask_once(
 }
 
 enum sg_err
-redis_ask(
-	struct redis_store *store, redisReply **ret_reply, struct sg_fault *why)
+redis_ask_script(struct redis_store *store, bool (*is_answer)(const char *text),
+	redisReply **ret_reply, struct sg_fault *why)
 {
 	enum sg_err err = SG_STORE_BUSY;
 
 	resp_close(&store->request);
 	for (int i = 0; i < TRIES && err == SG_STORE_BUSY; i++) {
-		err = ask_once(store, ret_reply, why);
+		err = ask_once(store, is_answer, ret_reply, why);
 		if (err == SG_STORE_BUSY && store->conn.ctx != NULL)
 			return err; /* busy for another reason than MOVED */
 	}
 	if (err == SG_OK && *ret_reply == NULL)
 		return sg_fault_set(why, SG_INTERNAL, "no reply");
 	return err;
+}
+
+enum sg_err
+redis_ask(
+	struct redis_store *store, redisReply **ret_reply, struct sg_fault *why)
+{
+	return redis_ask_script(store, NULL, ret_reply, why);
 }
 
 static enum sg_err

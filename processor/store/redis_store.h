@@ -5,6 +5,7 @@
  *      redis_guard.c    the reign: take over, arm, judge; guarded round trips
  *      redis_commit.c   adding and committing
  *      redis_read.c     loads, due accounts, and what the command line reads
+ *      redis_script.c   the scripts of the renewal queue
  */
 #ifndef SEGMENTD_REDIS_STORE_H
 #define SEGMENTD_REDIS_STORE_H
@@ -40,6 +41,9 @@ enum redis_stream {
 	REDIS_STREAM_VIEW,
 	REDIS_STREAM_SEGMENT,
 	REDIS_STREAM_RENEWAL,
+	REDIS_STREAM_OPEN,
+	REDIS_STREAM_WINDOW,
+	REDIS_STREAM_DONE,
 	REDIS_STREAM_DUE,
 	REDIS_STREAM_META,
 	REDIS_STREAM_COUNT
@@ -190,6 +194,18 @@ SG_MUSTCHECK enum sg_err
 redis_scan_page(struct redis_store *store, int32_t number,
 	const struct redis_key_text *key, uint64_t *cursor,
 	redisReply **ret_reply, struct sg_fault *why);
+
+/* The same; an error reply that `is_answer` knows is one. */
+SG_MUSTCHECK enum sg_err
+redis_ask_script(struct redis_store *store, bool (*is_answer)(const char *text),
+	redisReply **ret_reply, struct sg_fault *why);
+
+/* --- redis_script.c ------------------------------------------------------- */
+
+SG_MUSTCHECK enum sg_err
+redis_store_script(struct store *base, int32_t number, enum store_script script,
+	const char *const *args, size_t nargs, struct arena *arena,
+	struct store_answer *ret_answer, struct sg_fault *why);
 
 /* --- redis_index.c -------------------------------------------------------- */
 

@@ -137,19 +137,23 @@ store_del_member(struct store_group *group, const char *segmentation,
 }
 
 void
-store_add_renewal(struct store_group *group, const char *account, double score)
+store_add_renewal(struct store_group *group, const char *account,
+	const char *window, double score)
 {
 	/* Redis refuses NaN, and would do so in the middle of an EXEC. */
 	put(group, &(struct store_write){.kind = STORE_SET_RENEWAL,
 			   .account = account,
+			   .name = window,
 			   .score = isnan(score) ? (double)-INFINITY : score});
 }
 
 void
-store_del_renewal(struct store_group *group, const char *account)
+store_del_renewal(
+	struct store_group *group, const char *account, const char *window)
 {
-	put(group, &(struct store_write){
-			   .kind = STORE_DEL_RENEWAL, .account = account});
+	put(group, &(struct store_write){.kind = STORE_DEL_RENEWAL,
+			   .account = account,
+			   .name = window});
 }
 
 void
@@ -244,6 +248,18 @@ store_renewals(struct store *store, int32_t number, size_t max,
 {
 	return store->ops->renewals(
 		store, number, max, arena, ret_renewals, ret_n, why);
+}
+
+enum sg_err
+store_script(struct store *store, int32_t number, enum store_script script,
+	const char *const *args, size_t nargs, struct arena *arena,
+	struct store_answer *ret_answer, struct sg_fault *why)
+{
+	if (store->ops->script == NULL)
+		return sg_fault_set(
+			why, SG_NO_LIBRARY, "scripts are run by a Redis only");
+	return store->ops->script(
+		store, number, script, args, nargs, arena, ret_answer, why);
 }
 
 enum sg_err

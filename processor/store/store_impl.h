@@ -27,9 +27,9 @@ enum store_write_kind {
 	STORE_DEL_VIEW,
 	STORE_ADD_MEMBER, /* name = segmentation, name2 = segment */
 	STORE_DEL_MEMBER,
-	STORE_SET_RENEWAL, /* score */
-	STORE_DEL_RENEWAL,
-	STORE_SET_DUE, /* score, whole milliseconds */
+	STORE_SET_RENEWAL, /* name = window, score */
+	STORE_DEL_RENEWAL, /* name = window */
+	STORE_SET_DUE,	   /* score, whole milliseconds */
 	STORE_DEL_DUE,
 	STORE_SET_LAYOUT, /* hash */
 };
@@ -106,6 +106,11 @@ struct store_ops {
 	enum sg_err (*renewals)(struct store *store, int32_t number, size_t max,
 		struct arena *arena, struct store_renewal **ret_renewals,
 		size_t *ret_n, struct sg_fault *why);
+	/* NULL: it runs none */
+	enum sg_err (*script)(struct store *store, int32_t number,
+		enum store_script script, const char *const *args, size_t nargs,
+		struct arena *arena, struct store_answer *ret_answer,
+		struct sg_fault *why);
 };
 
 struct store {

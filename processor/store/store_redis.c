@@ -80,6 +80,7 @@ static const struct store_ops redis_ops = {
 	.erase_record = redis_store_erase_record,
 	.erase = redis_store_erase,
 	.renewals = redis_store_renewals,
+	.script = redis_store_script,
 };
 
 enum sg_err

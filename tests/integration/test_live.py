@@ -54,7 +54,7 @@ def test_events_become_views_members_and_changes(company, redis, segmentd):
     assert client.smembers(f"{name}:seg:touch:mid") == {b"bolt"}
     assert client.smembers(f"{name}:seg:busy:in") == {b"bolt"}
     assert client.zrange(f"{name}:renewals", 0, -1, withscores=True) == [
-        (b"acme", 120000.0)]
+        (b"acme", pytest.approx(120000.0))]
 
     change = next(c for c in company.changes("acme")
                   if c["segmentation"] == "touch")

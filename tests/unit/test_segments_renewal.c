@@ -3,6 +3,7 @@
  * days are counted one by one, midnights are searched for minute by minute.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -323,6 +324,53 @@ windows_agree_with_a_calendar_read_day_by_day(void **state)
 	}
 }
 
+/* Each row stands behind the one before it. */
+static void
+the_queue_is_ordered_by_priority_and_day(void **state)
+{
+	static const struct {
+		const char *name;
+		double priority;
+		const char *date;
+	} orders[] = {
+		{"without end, sooner", INFINITY, "2024-10-02"},
+		{"without end, later", INFINITY, "2024-10-03"},
+		{"the largest", 1e300, "2024-10-02"},
+		{"a cent more, a year later", 120000.01, "2025-10-02"},
+		{"the day before", 120000, "2024-10-01T23:59:59Z"},
+		{"the day after", 120000, "2024-10-02"},
+		{"long ago is still less", 119999.99, "1970-01-01"},
+		{"little", 1, "1970-01-02"},
+		{"a fraction", 0.5, "2024-10-02"},
+		{"nothing, sooner", 0, "2024-10-02"},
+		{"nothing, later, and as good as nothing", -1e-12,
+			"2024-10-03"},
+		{"below nothing, sooner", -1, "2024-10-02"},
+		{"below nothing, later", -1, "2024-10-03"},
+		{"further below", -1.5, "1980-01-01"},
+		{"no priority, sooner", NAN, "2024-10-02T00:00:00Z"},
+		{"no priority, a second later", NAN, "2024-10-02T00:00:01Z"},
+	};
+
+	(void)state;
+	for (size_t i = 1; i < SG_COUNTOF(orders); i++) {
+		double before = renewal_score(
+			orders[i - 1].priority, ms(orders[i - 1].date));
+		double score =
+			renewal_score(orders[i].priority, ms(orders[i].date));
+
+		if (!(score < before))
+			fail_msg("%s: %.17g, not below %.17g", orders[i].name,
+				score, before);
+	}
+	/* A person reads the priority, and the hour does not matter. */
+	assert_true(fabs(renewal_score(120000, ms("2024-10-02")) - 120000) <
+		    0.00001);
+	assert_true(renewal_score(7, ms("2024-10-02T01:00:00Z")) ==
+		    renewal_score(7, ms("2024-10-02T23:00:00Z")));
+	assert_true(renewal_score(1, INT64_MIN) > renewal_score(1, INT64_MAX));
+}
+
 int
 main(void)
 {
@@ -333,6 +381,7 @@ main(void)
 			a_definition_may_have_as_many_windows_as_allowed),
 		cmocka_unit_test(dates_outside_any_calendar_are_harmless),
 		cmocka_unit_test(windows_agree_with_a_calendar_read_day_by_day),
+		cmocka_unit_test(the_queue_is_ordered_by_priority_and_day),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,7 +138,7 @@ the_store_finds_the_node_of_a_group(void **state)
 		store_add_state(group, "a", "1", 1);
 		store_add_view(group, "a", "f", "v", 1);
 		store_add_member(group, "touch", "high", "a");
-		store_add_renewal(group, "a", 1);
+		store_add_renewal(group, "a", "T-90", 1);
 		store_add_due(group, "a", 1);
 		assert_int_equal(
 			store_group_commit(group, "l", "w", "o", &why), SG_OK);
@@ -153,7 +153,7 @@ the_store_finds_the_node_of_a_group(void **state)
 		assert_string_equal(meta.w, "w");
 		store_group_close(group);
 	}
-	assert_string_equal(REDIS_ASK(&owner.server, "DBSIZE"), "30");
+	assert_string_equal(REDIS_ASK(&owner.server, "DBSIZE"), "40");
 	store_close(store);
 	arena_fini(&arena);
 }

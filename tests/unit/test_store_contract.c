@@ -391,11 +391,11 @@ the_renewal_queue_is_highest_first(void **state)
 	struct store_renewal *queue;
 	size_t n;
 
-	store_add_renewal(world->group, "a", -1.5);
-	store_add_renewal(world->group, "b", -3);
-	store_add_renewal(world->group, "c", 0.1);
-	store_add_renewal(world->group, "d", NAN);
-	store_add_renewal(world->group, "e", 1e300);
+	store_add_renewal(world->group, "a", "T-90", -1.5);
+	store_add_renewal(world->group, "b", "T-90", -3);
+	store_add_renewal(world->group, "c", "T-90", 0.1);
+	store_add_renewal(world->group, "d", "T-90", NAN);
+	store_add_renewal(world->group, "e", "T-90", 1e300);
 	commit(world, "w");
 	assert_int_equal(store_renewals(world->store, 3, 4, &world->arena,
 				 &queue, &n, &world->why),
@@ -405,8 +405,8 @@ the_renewal_queue_is_highest_first(void **state)
 		assert_string_equal(queue[i].account, want[i].account);
 		assert_true(queue[i].score == want[i].score);
 	}
-	store_del_renewal(world->group, "e");
-	store_add_renewal(world->group, "b", 5);
+	store_del_renewal(world->group, "e", "T-90");
+	store_add_renewal(world->group, "b", "T-90", 5);
 	commit(world, "w");
 	assert_int_equal(store_renewals(world->store, 3, 99, &world->arena,
 				 &queue, &n, &world->why),
@@ -550,7 +550,7 @@ what_is_cleared_is_not_committed(void **state)
 	store_add_due(world->group, "a", 1);
 	store_add_member(world->group, "touch", "high", "a");
 	store_add_view(world->group, "a", "f", "v", 1);
-	store_add_renewal(world->group, "a", 1);
+	store_add_renewal(world->group, "a", "T-90", 1);
 	store_add_layout(world->group, 7, "x", 1);
 	assert_true(store_group_pending_bytes(world->group) > 50);
 	store_group_clear(world->group);
@@ -586,7 +586,8 @@ a_full_chunk_goes_in_one_commit(void **state)
 		store_add_member(world->group, "touch",
 			i % 2 == 0 ? "high" : "low", names[i]);
 		store_add_due(world->group, names[i], (int64_t)i);
-		store_add_renewal(world->group, names[i], (double)i / 3);
+		store_add_renewal(
+			world->group, names[i], "T-90", (double)i / 3);
 	}
 	commit(world, "w");
 	assert_int_equal(
@@ -672,8 +673,8 @@ indexes_tell_who_is_in_them(void **state)
 
 	store_add_member(world->group, "touch", "high", "a");
 	store_add_member(world->group, "touch", "high", "b");
-	store_add_renewal(world->group, "a", 1);
-	store_add_renewal(world->group, "b", -2.25);
+	store_add_renewal(world->group, "a", "T-90", 1);
+	store_add_renewal(world->group, "b", "T-90", -2.25);
 	store_add_due(world->group, "a", 7);
 	store_add_due(world->group, "b", 1700000000123);
 	commit(world, "w");
@@ -696,6 +697,47 @@ indexes_tell_who_is_in_them(void **state)
 	}
 }
 
+/* Redis alone keeps who may be claimed. */
+static void
+who_is_added_to_the_queue_may_be_claimed(void **state)
+{
+	struct world *world = *state;
+	static const char *const keys[] = {
+		"renewals", "renewals:open", "renewals:open:T-90"};
+	bool is_plain;
+	char key[64];
+
+	if (world->server == NULL)
+		return;
+	is_plain = strcmp(REDIS_ASK(world->server, "EXISTS", "segd:p3:m"),
+			   "1") == 0;
+	store_add_renewal(world->group, "a", "T-90", 7);
+	store_add_renewal(world->group, "b", "T-90", 8);
+	store_del_renewal(world->group, "b", "T-90");
+	store_add_renewal(world->group, "b", "T-60", 8);
+	commit(world, "w");
+	for (size_t i = 0; i < SG_COUNTOF(keys); i++) {
+		(void)snprintf(key, sizeof(key), "segd:%s%s",
+			is_plain ? "" : "{3}:", keys[i]);
+		assert_string_equal(
+			REDIS_ASK(world->server, "ZSCORE", key, "a"), "7");
+	}
+	assert_string_equal(REDIS_ASK(world->server, "ZCARD", key), "1");
+	(void)snprintf(key, sizeof(key), "segd:%srenewals:done",
+		is_plain ? "" : "{3}:");
+	(void)REDIS_ASK(world->server, "HSET", key, "a", "x");
+	(void)REDIS_ASK(world->server, "HSET", key, "b", "x");
+	store_del_renewal(world->group, "a", "T-90");
+	commit(world, "w");
+	assert_string_equal(REDIS_ASK(world->server, "HLEN", key), "1");
+	for (size_t i = 0; i < SG_COUNTOF(keys); i++) {
+		(void)snprintf(key, sizeof(key), "segd:%s%s",
+			is_plain ? "" : "{3}:", keys[i]);
+		assert_string_equal(REDIS_ASK(world->server, "ZCARD", key),
+			i < 2 ? "1" : "0");
+	}
+}
+
 static void
 erasing_leaves_nothing_of_ours(void **state)
 {
@@ -709,6 +751,7 @@ erasing_leaves_nothing_of_ours(void **state)
 	store_add_state(world->group, "a", "x", 1);
 	store_add_view(world->group, "a", "version", "1", 1);
 	store_add_due(world->group, "a", 7);
+	store_add_renewal(world->group, "a", "T-90", 7);
 	commit(world, "w");
 	if (world->server != NULL)
 		(void)REDIS_ASK(world->server, "SET", "other:key", "1");
@@ -754,6 +797,7 @@ erasing_leaves_nothing_of_ours(void **state)
 	TEST(a_full_chunk_goes_in_one_commit)                                  \
 	TEST(a_long_load_is_cut_into_several)                                  \
 	TEST(indexes_tell_who_is_in_them)                                      \
+	TEST(who_is_added_to_the_queue_may_be_claimed)                         \
 	TEST(erasing_leaves_nothing_of_ours)
 
 #define ON_MEM(f) {"memory: " #f, f, open_mem, world_close, NULL},

@@ -387,7 +387,7 @@ an_owner_needs_no_more_than_the_documented_rights(void **state)
 	store_add_view(group, "a", "f", "v", 1);
 	store_add_member(group, "touch", "high", "a");
 	store_add_due(group, "a", 1);
-	store_add_renewal(group, "a", 1);
+	store_add_renewal(group, "a", "T-90", 1);
 	store_add_layout(group, 1, "x", 1);
 	assert_int_equal(store_group_commit(group, "l", "w", "o", &why), SG_OK);
 	store_group_close(group);

@@ -222,7 +222,7 @@ forgetting_everything_is_noticed(void **state)
 	struct store_meta meta;
 
 	store_add_state(world->group, "a", "1", 1);
-	store_add_renewal(world->group, "a", 1);
+	store_add_renewal(world->group, "a", "T-90", 1);
 	assert_int_equal(commit(world), SG_OK);
 	store_mem_forget(world->store);
 	assert_int_equal(
