@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import sys
 import pytest
 import redis as redis_client
 from support.company import DAY_MS, Company, now_ms
-from support.process import DEADLINE, stay_in_one_day, wait_until
+from support.process import DEADLINE, Process, stay_in_one_day, wait_until
 from support.segmentd import ROOT, command
 from support.settled import kinds, verify
 
@@ -357,6 +358,75 @@ def ioredis():
     if why:
         pytest.skip(f"{why}; the scripts are not tested from Node")
     return folder
+
+
+PAGE = ROOT / "docs/feeds/renewals.md"
+
+
+def snippet(language, word):
+    """The code on the page that is in this language and has the word."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"),
+                        re.DOTALL)
+    (found,) = [block for block in blocks if word in block]
+    return found
+
+
+def by_the_page(redis, folder):
+    """A queue of three, a user with the rights the page names, the scripts:
+    the environment of a new consumer."""
+    client = redis.client()
+    fill(client, "segd:renewals", 3)
+    (rights,) = re.findall(r"needs `(~segd:renewals.*?)`", PAGE.read_text())
+    client.execute_command(
+        "ACL", "SETUSER", "worker", "on", ">secret", *rights.split())
+    for name in SCRIPTS:
+        (folder / f"{name}.lua").write_text(script(name), "utf-8")
+    return {"REDIS_URL": f"redis://worker:secret@127.0.0.1:{redis.port}/0",
+            "PATH": "/usr/local/bin:/usr/bin:/bin"}
+
+
+def check_worked_off(redis, said):
+    assert [line.split()[:2] for line in said.splitlines()] == [
+        ["call", f"a{i}"] for i in range(3)], said
+    assert redis.client().hlen("segd:renewals:done") == 3
+
+
+def test_a_worker_as_the_page_has_it_in_python(redis, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", snippet("python", "register_script")],
+        env=by_the_page(redis, tmp_path), cwd=tmp_path, capture_output=True,
+        text=True, timeout=2 * DEADLINE)
+    assert done.returncode == 0, done.stderr
+    check_worked_off(redis, done.stdout)
+
+
+def test_a_worker_as_the_page_has_it_in_node(redis, ioredis, tmp_path):
+    done = subprocess.run(
+        ["node", "-e", snippet("js", "defineCommand")],
+        env={**by_the_page(redis, tmp_path),
+             "NODE_PATH": str(ioredis / "node_modules")},
+        cwd=tmp_path, capture_output=True, text=True, timeout=2 * DEADLINE)
+    assert done.returncode == 0, done.stderr
+    check_worked_off(redis, done.stdout)
+
+
+def test_the_topic_is_read_as_the_page_says(queue, kafka, tmp_path):
+    queue.send(("acme", 5.0, 80))
+    queue.await_queue(1)
+    queue.send(("acme", 5.0, 300))
+    queue.await_queue(0)
+    shutil.copy(ROOT / "schemas/renewal.v1.avsc", tmp_path)
+    reader = Process(
+        [sys.executable, "-c", snippet("python", "Consumer")],
+        tmp_path / "reader.log", cwd=tmp_path, env={
+            "KAFKA": kafka.bootstrap, "GROUP": f"{queue.company.name}-calls",
+            "TOPIC": f"{queue.company.name}.renewals",
+            "PATH": "/usr/local/bin:/usr/bin:/bin"})
+    try:
+        reader.wait_for_output("acme T-90 -> none")
+        assert "acme none -> T-90 80\n" in reader.output()
+    finally:
+        reader.kill9()
 
 
 def test_ioredis_runs_the_scripts(redis, ioredis, tmp_path):
