@@ -13,6 +13,9 @@ clock_now_ms(void);
 /* Monotonic microseconds, for measuring and for deadlines. */
 int64_t
 clock_mono_us(void);
+/* The same in nanoseconds, for what takes less than one. */
+int64_t
+clock_mono_ns(void);
 
 /* Sleep; a signal may end it early. */
 void

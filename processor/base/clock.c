@@ -27,6 +27,16 @@ clock_mono_us(void)
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+int64_t
+clock_mono_ns(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) != 0)
+		abort();
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 void
 clock_sleep_ms(int64_t ms)
 {

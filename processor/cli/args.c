@@ -342,7 +342,8 @@ cli_parse(int argc, char **argv, unsigned options, const char *usage,
 		(void)fputs(usage, stderr);
 		return false;
 	}
-	if ((options & CLI_CONFIG) != 0 && ret_args->config == NULL) {
+	if ((options & CLI_CONFIG) != 0 && ret_args->config == NULL &&
+		ret_args->nurls == 0) {
 		(void)fprintf(stderr,
 			"segmentd %s: a configuration is needed: -c FILE\n%s",
 			verb, usage);

@@ -38,6 +38,7 @@
 	VERB(get, "Show an account as Redis has it")                           \
 	VERB(list, "List the accounts of a segment")                           \
 	VERB(tail, "Show the records of a topic, decoded")                     \
+	VERB(top, "Watch running daemons: rates, lag, latency, moves")         \
 	VERB(explain, "Say why an account is where it is")                     \
 	VERB(override, "Pin an account's segment, or take that back")          \
 	VERB(verify, "Compare Redis with a fresh fold of the inputs")          \
@@ -124,7 +125,7 @@ enum cli_option {
 	CLI_FIELDS = 1 << 14,	/* --fields */
 	CLI_TAIL = 1 << 15,	/* -f, --account, --since, --end */
 	CLI_OVERRIDE = 1 << 16, /* --author, --reason, --expires */
-	CLI_TOP = 1 << 17,	/* --url, --interval, --once */
+	CLI_TOP = 1 << 17,	/* --url (in place of -c), --interval, --once */
 	CLI_OPERANDS = 1 << 18, /* up to CLI_OPERANDS_MAX; the verb counts */
 	CLI_WORKER = 1 << 19,	/* --worker, --token */
 	CLI_LEASE = 1 << 20,	/* --lease */

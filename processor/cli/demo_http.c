@@ -1,56 +1,20 @@
-/* demo_http.c - one GET over a socket of the loopback interface. */
+/* demo_http.c - the demo's own /metrics, and one number of it. */
 #include "demo_http.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
-static int
-dial(uint16_t port)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-		.sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct timeval patience = {.tv_sec = 2};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	(void)setsockopt(
-		fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		return fd;
-	(void)close(fd);
-	return -1;
-}
+#include "http_get.h"
 
 bool
 demo_http_get(uint16_t port, const char *path, struct buf *out)
 {
-	char bytes[4096];
-	int fd = dial(port);
-	int len;
-	ssize_t n;
+	char text[8];
+	int status = 0;
 
-	if (fd < 0)
-		return false;
-	len = snprintf(bytes, sizeof(bytes),
-		"GET %s HTTP/1.1\r\nHost: localhost\r\n"
-		"Connection: close\r\n\r\n",
-		path);
-	n = send(fd, bytes, (size_t)len, MSG_NOSIGNAL);
-	while (n > 0) {
-		n = recv(fd, bytes, sizeof(bytes), 0);
-		if (n > 0)
-			buf_put(out, bytes, (size_t)n);
-	}
-	(void)close(fd);
-	return n == 0 && !out->is_failed &&
-	       strncmp(buf_cstr(out), "HTTP/1.1 200", 12) == 0;
+	(void)snprintf(text, sizeof(text), "%u", (unsigned)port);
+	return http_get("127.0.0.1", text, path, &status, out) && status == 200;
 }
 
 uint64_t

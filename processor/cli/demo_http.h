@@ -9,7 +9,7 @@
 
 #include "segmentd/buf.h"
 
-/* The answer's body, with head, into `out`. False when there is none. */
+/* The answer's body into `out`. False when there is none. */
 bool
 demo_http_get(uint16_t port, const char *path, struct buf *out);
 

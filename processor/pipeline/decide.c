@@ -22,9 +22,13 @@
 
 #include "decide_private.h"
 #include "override.h"
+#include "segmentd/clock.h"
 
 #define DEPTH_MAX 64 /* variables within variables */
 #define SCRATCH_BYTES_MAX (16 << 20)
+/* A look at the clock costs as much as a rule. A prime: every segmentation has
+ * its turn. */
+#define MEASURED_EVERY 61
 
 enum sg_err
 decider_create(const struct program *prog, struct decider **ret_decider)
@@ -39,12 +43,14 @@ decider_create(const struct program *prog, struct decider **ret_decider)
 	d->rule_errors = calloc(prog->nrules + 1, sizeof(*d->rule_errors));
 	d->holds = calloc(prog->nsegmentations * DECIDE_HOLD_COUNT + 1,
 		sizeof(*d->holds));
+	d->measured = calloc(prog->nsegmentations + 1, sizeof(*d->measured));
 	d->needs = calloc(prog->nsegmentations + 1, sizeof(*d->needs));
 	d->frames = calloc(DEPTH_MAX, sizeof(struct cel_frame *));
 	d->host.load = decide_load;
 	d->host.ctx = d;
 	if (d->host.memo == NULL || d->rule_errors == NULL ||
-		d->holds == NULL || d->needs == NULL || d->frames == NULL) {
+		d->holds == NULL || d->measured == NULL || d->needs == NULL ||
+		d->frames == NULL) {
 		decider_destroy(d);
 		return SG_NOMEM;
 	}
@@ -63,6 +69,7 @@ decider_destroy(struct decider *d)
 	free(d->host.memo);
 	free(d->rule_errors);
 	free(d->holds);
+	free(d->measured);
 	free(d->needs);
 	arena_fini(&d->scratch);
 	free(d);
@@ -420,9 +427,8 @@ mark_readers(struct decider *d, size_t i)
 	}
 }
 
-/* Of any but the renewal window: what the rules say, whoever pinned it. */
 static int16_t
-target_ruled(struct decider *d, size_t i, const struct account *acct,
+target_unmeasured(struct decider *d, size_t i, const struct account *acct,
 	int64_t *until_ms)
 {
 	const struct program_segmentation *seg = &d->prog->segmentations[i];
@@ -430,6 +436,23 @@ target_ruled(struct decider *d, size_t i, const struct account *acct,
 	if (seg->when != NULL)
 		return target_exclusive(d, seg, until_ms);
 	return target_tag(d, seg, seat_ruled(&acct->ms->seats[i]), until_ms);
+}
+
+/* Of any but the renewal window: what the rules say, whoever pinned it. */
+static int16_t
+target_ruled(struct decider *d, size_t i, const struct account *acct,
+	int64_t *until_ms)
+{
+	int64_t since_ns;
+	int16_t target;
+
+	if (d->nruled++ % MEASURED_EVERY != 0)
+		return target_unmeasured(d, i, acct, until_ms);
+	since_ns = clock_mono_ns();
+	target = target_unmeasured(d, i, acct, until_ms);
+	d->measured[i].ns += (uint64_t)(clock_mono_ns() - since_ns);
+	d->measured[i].n++;
+	return target;
 }
 
 static int16_t
@@ -745,6 +768,12 @@ uint64_t *
 decider_rule_errors(struct decider *d)
 {
 	return d->rule_errors;
+}
+
+struct decide_measure *
+decider_measured(struct decider *d)
+{
+	return d->measured;
 }
 
 uint64_t *

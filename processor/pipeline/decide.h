@@ -105,6 +105,14 @@ uint64_t
 decider_take_suppressed(struct decider *decider);
 uint64_t *
 decider_rule_errors(struct decider *decider);
+/* Evaluations of a segmentation's rules that were measured since it was made;
+ * the caller may set them to 0. */
+struct decide_measure {
+	uint64_t n;
+	uint64_t ns;
+};
+struct decide_measure *
+decider_measured(struct decider *decider);
 /* Decisions that were held back since it was made, by segmentation and enum
  * decide_hold; the caller may set them to 0. */
 uint64_t *

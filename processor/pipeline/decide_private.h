@@ -20,6 +20,8 @@ struct decider {
 	uint64_t evaluated;
 	uint64_t suppressed;
 	uint64_t *rule_errors;
+	uint64_t nruled; /* evaluations of a segmentation's rules */
+	struct decide_measure *measured; /* by segmentation */
 	uint64_t *holds; /* by segmentation and enum decide_hold */
 };
 

@@ -325,6 +325,7 @@ move_counts(struct worker *w)
 	struct fold_counts *counts = &w->box.counts;
 	uint64_t *errors = decider_rule_errors(w->box.decider);
 	uint64_t *holds = decider_holds(w->box.decider);
+	struct decide_measure *measured = decider_measured(w->box.decider);
 
 	for (size_t i = 0; i < w->prog->ninputs; i++) {
 		metric_add(w->metrics.repeated[i], counts->repeats[i]);
@@ -342,6 +343,13 @@ move_counts(struct worker *w)
 			continue;
 		metric_add(w->metrics.holds[i], holds[i]);
 		holds[i] = 0;
+	}
+	for (size_t i = 0; i < w->prog->nsegmentations; i++) {
+		if (measured[i].n == 0)
+			continue;
+		metric_add(w->metrics.measured[i], measured[i].n);
+		metric_add(w->metrics.measured_ns[i], measured[i].ns);
+		measured[i] = (struct decide_measure){0, 0};
 	}
 	for (size_t i = 0; i < w->prog->nrules; i++) {
 		if (errors[i] == 0)

@@ -54,7 +54,9 @@ struct worker_metrics {
 	struct metric *late[INPUTS_MAX];
 	struct metric *overflow[INPUTS_MAX];
 	struct metric *lag[INPUTS_MAX];
-	struct metric **changes; /* by segmentation * ORIGIN_COUNT + origin */
+	struct metric **changes;  /* by segmentation * ORIGIN_COUNT + origin */
+	struct metric **measured; /* by segmentation */
+	struct metric **measured_ns;
 	struct metric **rule_errors; /* by rule */
 	struct metric **holds;	     /* by segmentation and enum decide_hold */
 	struct metric *deleted;

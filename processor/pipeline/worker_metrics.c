@@ -52,15 +52,24 @@ rule_series(struct worker *w)
 
 	m->changes = calloc(prog->nsegmentations * ORIGIN_COUNT + 1,
 		sizeof(struct metric *));
+	m->measured = calloc(prog->nsegmentations + 1, sizeof(struct metric *));
+	m->measured_ns =
+		calloc(prog->nsegmentations + 1, sizeof(struct metric *));
 	m->rule_errors = calloc(prog->nrules + 1, sizeof(struct metric *));
 	m->holds = calloc(prog->nsegmentations * DECIDE_HOLD_COUNT + 1,
 		sizeof(struct metric *));
+	if (m->measured == NULL || m->measured_ns == NULL)
+		return SG_NOMEM;
 	if (m->changes == NULL || m->rule_errors == NULL || m->holds == NULL)
 		return SG_NOMEM;
 	for (size_t i = 0; i < prog->nsegmentations; i++) {
 		const struct program_segmentation *seg =
 			&prog->segmentations[i];
 
+		m->measured[i] = series(w, METRIC_RULES_MEASURED,
+			"segmentation", prog->defs[i].name, NULL, NULL);
+		m->measured_ns[i] = series(w, METRIC_RULES_NS, "segmentation",
+			prog->defs[i].name, NULL, NULL);
 		for (enum change_origin o = 0; o < ORIGIN_COUNT; o++)
 			m->changes[i * ORIGIN_COUNT + o] =
 				series(w, METRIC_CHANGES, "segmentation",
@@ -123,6 +132,8 @@ void
 worker_metrics_fini(struct worker *w)
 {
 	free(w->metrics.changes);
+	free(w->metrics.measured);
+	free(w->metrics.measured_ns);
 	free(w->metrics.rule_errors);
 	free(w->metrics.holds);
 }

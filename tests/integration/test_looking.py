@@ -4,7 +4,11 @@ may do. One company for all asserts that do not disturb each other."""
 import csv
 import io
 import json
+import os
+import pty
+import select
 import signal
+import subprocess
 
 import pytest
 from support.company import DAY_MS, Company, now_ms
@@ -69,6 +73,7 @@ def test_looking(kafka, redis, segmentd, tmp_path, unique, layout):
     if layout == "plain":
         look_at_topics(looked)
         follow_a_topic(looked)
+        look_at_the_daemon(looked)
         look_at_nothing(looked)
     pin_and_unpin(looked)
 
@@ -200,6 +205,72 @@ def follow_a_topic(looked):
         assert follower.wait() == 0
     finally:
         follower.kill9()
+
+
+def look_at_the_daemon(looked):
+    listen = looked.daemon.config["http"]["listen"]
+    n = 0
+
+    def moves():
+        """A frame while some accounts move to and fro."""
+        nonlocal n
+        top = subprocess.Popen(
+            [str(BINARY), "top", "-c", str(looked.daemon.path), "--interval",
+             "1", "--output", "json"], stdout=subprocess.PIPE)
+        while top.poll() is None:
+            n += 1
+            looked.company.send_accounts(*[looked.company.account_record(
+                f"b{i}", [1.0, 30000.0][n % 2]) for i in range(100)])
+        frame = json.loads(top.stdout.read())
+        top.stdout.close()
+        assert top.returncode == 0
+        return (frame if frame["inputs"]["account"]["records_per_s"] > 0
+                and frame["segmentations"]["touch"]["rules_us"] else None)
+    frame = wait_until(moves, "a frame with records in it", timeout=120)
+    assert (frame["daemons"], frame["answering"], frame["ready"]) == (1, 1, 1)
+    assert frame["state"]["kafka"] == frame["state"]["redis"] == "ok"
+    assert set(frame["inputs"]) == {"account", "usage", "overrides"}
+    assert set(frame["segmentations"]) == {"touch", "busy", "renewal"}
+    assert frame["slowest_rules"] in ("touch", "busy")
+    assert frame["latency_s"]["batch"]["p99"] > 0
+    assert frame["takeovers"] >= 3 and frame["memory_bytes"] > 1e6
+    # The same daemon twice counts twice; one that is away is told.
+    done = command("top", "--url", listen, "--url", f"http://{listen}/",
+                   "--url", "127.0.0.1:1", "--once", "--interval", "1")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 3 daemons answer, 2 ready" in done.stdout
+    assert "  kafka: ok\n" in done.stdout and "\033" not in done.stdout
+    assert "\naccount " in done.stdout and "  slowest\n" in done.stdout
+    done = command("top", "--url", "127.0.0.1:1", "--interval", "1")
+    assert done.returncode == 69 and not done.stdout
+    assert "no daemon answers at 127.0.0.1:1" in done.stderr
+    for words in (["--url", "nowhere"], ["--interval", "9999"], []):
+        assert command("top", *words).returncode == 64
+    watch_on_a_terminal(looked)
+
+
+def watch_on_a_terminal(looked):
+    """Frame after frame on a screen of its own, until Ctrl-C."""
+    master, slave = pty.openpty()
+    top = subprocess.Popen(
+        [str(BINARY), "top", "-c", str(looked.daemon.path), "--interval", "1"],
+        stdout=slave, stderr=slave, stdin=subprocess.DEVNULL)
+    os.close(slave)
+    shown = b""
+    try:
+        while shown.count(b"\033[H\033[J") < 2:
+            assert select.select([master], [], [], 60)[0], shown
+            shown += os.read(master, 65536)
+        top.send_signal(signal.SIGINT)
+        assert top.wait(60) == 0
+        shown += os.read(master, 65536)
+    finally:
+        top.kill()
+        top.wait()
+        os.close(master)
+    assert shown.startswith(b"\033[?1049h")
+    assert shown.endswith(b"\033[?25h\033[?1049l")
+    assert b"1 of 1 daemons answer, 1 ready" in shown
 
 
 def look_at_nothing(looked):
