@@ -1,7 +1,9 @@
 """A real Redis Cluster: slots that move and a master that is lost."""
 
+import json
+
 import pytest
-from support.company import Company
+from support.company import DAY_MS, Company, now_ms
 from support.process import wait_until
 from support.redis import SLOW_MS, Cluster, quiet
 from support.segmentd import command
@@ -76,6 +78,39 @@ def check_changes(company, moves, n=N):
 
 def slot_keys(client, slot):
     return client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100000)
+
+
+def test_the_renewal_queue_is_claimed_over_the_nodes(
+        cluster, company, segmentd):
+    """A script touches keys of one slot only; the next one may be elsewhere."""
+    daemon = segmentd(company.config)
+    daemon.start()
+    day_ms = now_ms() + 80 * DAY_MS
+    company.send_accounts(*[company.account_record(
+        f"a{i}", float(100 - i), renews_at=day_ms) for i in range(12)])
+    keys = [group_key(company, n, "renewals")
+            for n in range(company.partitions)]
+    wait_until(lambda: sum(cluster.ask(key, "ZCARD", key) for key in keys) == 12,
+               "all are in the queues")
+    assert len({cluster.owner(key) for key in keys}) > 1
+
+    def renewals(*words):
+        done = command("renewals", *words, "-c", daemon.path,
+                       "--output", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def claimed(n):
+        return [c["account_id"] for c in renewals(
+            "claim", "--worker", "ann", "--lease", "1h", "-n", n)]
+
+    assert claimed(7) == [f"a{i}" for i in range(7)]
+    assert renewals("done", "a0", "--worker", "ann") == "done"
+    assert renewals("release", "a5", "--worker", "ann") == "open"
+    assert claimed(2) == ["a5", "a7"]
+    assert [row["state"] for row in renewals("list", "-n", 9)] == [
+        "done", *["claimed"] * 7, "open"]
+    daemon.stop()
 
 
 def test_slots_move_while_events_arrive(cluster, company, segmentd):
