@@ -226,7 +226,7 @@ def look_at_the_daemon(looked):
         assert top.returncode == 0
         return (frame if frame["inputs"]["account"]["records_per_s"] > 0
                 and frame["segmentations"]["touch"]["rules_us"] else None)
-    frame = wait_until(moves, "a frame with records in it", timeout=120)
+    frame = wait_until(moves, "a frame with records in it", timeout=300)
     assert (frame["daemons"], frame["answering"], frame["ready"]) == (1, 1, 1)
     assert frame["state"]["kafka"] == frame["state"]["redis"] == "ok"
     assert set(frame["inputs"]) == {"account", "usage", "overrides"}
