@@ -92,10 +92,12 @@ publish_change(struct publish *pub, int32_t group, const struct change *change,
 	uint64_t change_number, struct sg_fault *why);
 
 /* The account's whole membership, to segmentd.current; a tombstone (null
- * value, version in the headers) when it is deleted. */
+ * value, version in the headers) when it is deleted. `decided` (NULL: none) is
+ * a text kept with it for publish_image_decided(). */
 SG_MUSTCHECK enum sg_err
 publish_image(struct publish *pub, int32_t group,
-	const struct membership_image *image, struct sg_fault *why);
+	const struct membership_image *image, const char *decided,
+	struct sg_fault *why);
 
 /* Why a record was rejected. */
 struct publish_reason {
@@ -170,6 +172,10 @@ publish_image_avro(const struct membership_image *image, struct buf *out,
 SG_MUSTCHECK enum sg_err
 publish_image_read(const struct record *rec, struct arena *arena,
 	struct membership_image *ret_image, struct sg_fault *why);
+
+/* The text that was kept with it, in `arena`; NULL: none, or no memory. */
+const char *
+publish_image_decided(const struct record *rec, struct arena *arena);
 
 /* --- plain producing (load, demo) --------------------------------------- */
 

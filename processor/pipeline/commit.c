@@ -91,7 +91,7 @@ write_changes(struct worker *w, struct sg_fault *why)
 
 static enum sg_err
 write_image(struct worker *w, struct group *group, struct account *acct,
-	struct sg_fault *why)
+	const char *decided, struct sg_fault *why)
 {
 	struct membership_entry entries[SEGMENTATIONS_MAX];
 	struct membership_image image = {
@@ -107,22 +107,42 @@ write_image(struct worker *w, struct group *group, struct account *acct,
 		entries, &state, &image);
 	err = state.is_failed
 		      ? SG_NOMEM
-		      : publish_image(w->pub, group->number, &image, why);
+		      : publish_image(
+				w->pub, group->number, &image, decided, why);
 	buf_fini(&state);
 	return err;
 }
 
+/*
+ * At least once, offsets come after the memberships. Should they never come,
+ * what is decided up to here must not be decided again, with the membership
+ * that it led to and under new versions. So a membership says how far that is.
+ */
 static enum sg_err
 write_images(struct worker *w, struct sg_fault *why)
 {
 	enum sg_err err = SG_OK;
+	struct buf decided;
 
+	buf_init(&decided, 1 << 20);
 	for (size_t g = 0; g < w->ngroups; g++) {
 		struct group *group = w->groups[g];
+		const char *text = NULL;
 
+		if (w->engine->publish.is_at_least_once) {
+			buf_reset(&decided);
+			position_write_decided(w->prog, group->fold,
+				w->is_event_clock ? group->clock_ms : INT64_MIN,
+				group->cno_next, &decided);
+			text = buf_cstr(&decided);
+		}
+		if (decided.is_failed)
+			err = SG_NOMEM;
 		for (size_t i = 0; i < group->nchanged && err == SG_OK; i++)
-			err = write_image(w, group, group->changed[i], why);
+			err = write_image(
+				w, group, group->changed[i], text, why);
 	}
+	buf_fini(&decided);
 	return err;
 }
 
@@ -280,7 +300,7 @@ write_txn(struct worker *w, struct sg_fault *why)
 	return err;
 }
 
-static enum sg_err
+enum sg_err
 commit_position(struct worker *w, const struct group *group,
 	const int64_t *offsets, int64_t clock_ms, struct sg_fault *why)
 {
@@ -340,7 +360,7 @@ write_plain(struct worker *w, struct sg_fault *why)
 		err = write_rejects(w, why);
 	if (err == SG_OK && FAULT_DROPS(K1))
 		err = sg_fault_set(why, SG_TXN_UNKNOWN, "dropped at K1");
-	if (err == SG_OK && w->box.changes.n > 0)
+	if (err == SG_OK && (w->box.changes.n > 0 || w->nrejects > 0))
 		err = repeat(w, end_txn, why);
 	if (err == SG_OK)
 		err = write_images(w, why);

@@ -89,6 +89,28 @@ position_read_w(const struct program *prog, const char *text,
 }
 
 void
+position_write_decided(const struct program *prog, const int64_t *offsets,
+	int64_t clock_ms, uint64_t cno, struct buf *out)
+{
+	position_write_w(prog, offsets, clock_ms, out);
+	buf_printf(out, ";cno=%" PRIu64, cno);
+}
+
+bool
+position_read_decided(const struct program *prog, const char *text,
+	int64_t *ret_offsets, int64_t *ret_clock_ms, uint64_t *ret_cno)
+{
+	const char *last = strrchr(text, ';');
+	int64_t cno;
+
+	if (last == NULL || strncmp(last, ";cno=", 5) != 0 ||
+		!read_int(last + 5, strlen(last + 5), 10, &cno) || cno < 0)
+		return false;
+	*ret_cno = (uint64_t)cno;
+	return position_read_w(prog, text, ret_offsets, ret_clock_ms);
+}
+
+void
 position_write_meta(const struct position_meta *meta, struct buf *out)
 {
 	buf_printf(out, "v=1;lin=%s;cno=%" PRIu64 ";rules=%" PRIx64,

@@ -6,6 +6,8 @@
  * Metadata of the committed offsets in Kafka:
  *     v=1;lin=<lineage>;cno=<changes so far>;rules=<hash>;now=<event clock>;
  *     start=<offset>;by=<transactional id>
+ * Up to where a membership was decided, with delivery: at_least_once:
+ *     customer.accounts=120,customer.usage=88;now=1714521600000;cno=17
  * `now` is there under the event clock only, `by` with transactions. `start`
  * is where reading that input began, once: what a state without a W is folded
  * from. The rest is the same for each input of a group.
@@ -35,6 +37,13 @@ position_write_w(const struct program *prog, const int64_t *offsets,
 bool
 position_read_w(const struct program *prog, const char *text,
 	int64_t *ret_offsets, int64_t *ret_clock_ms);
+
+void
+position_write_decided(const struct program *prog, const int64_t *offsets,
+	int64_t clock_ms, uint64_t cno, struct buf *out);
+bool
+position_read_decided(const struct program *prog, const char *text,
+	int64_t *ret_offsets, int64_t *ret_clock_ms, uint64_t *ret_cno);
 
 void
 position_write_meta(const struct position_meta *meta, struct buf *out);

@@ -318,7 +318,35 @@ struct walk {
 	int64_t next; /* to be read; INGEST_OFFSET_NONE: from what is there */
 	uint64_t nimages;
 	uint64_t nadopted;
+	bool is_further; /* decided beyond the committed offsets */
 };
+
+/* At least once: memberships are there and the offsets behind them are not. To
+ * where they were decided nothing is decided again. */
+static void
+go_further(struct walk *walk, const struct record *rec)
+{
+	struct group *group = walk->group;
+	const struct program *prog = walk->worker->prog;
+	const char *text = publish_image_decided(rec, &walk->arena);
+	int64_t at[INPUTS_MAX], clock_ms;
+	uint64_t cno;
+
+	if (text == NULL ||
+		!position_read_decided(prog, text, at, &clock_ms, &cno))
+		return;
+	for (size_t i = 0; i < prog->ninputs; i++) {
+		if (at[i] <= group->committed[i])
+			continue;
+		group->committed[i] = at[i];
+		walk->is_further = true;
+	}
+	if (walk->worker->is_event_clock &&
+		clock_ms > group->committed_clock_ms)
+		group->committed_clock_ms = clock_ms;
+	if (cno > group->cno)
+		group->cno = cno;
+}
 
 static enum sg_err
 adopt(struct walk *walk, const struct membership_image *image)
@@ -390,6 +418,7 @@ walk_record(void *ctx, const struct record *rec, struct sg_fault *why)
 			" is not a record of ours: %s",
 			walk->worker->prog->conf->opt.topic_current.s,
 			(int)rec->partition, rec->offset, sg_err_text(err));
+	go_further(walk, rec);
 	walk->next = rec->offset + 1;
 	walk->nimages++;
 	walk->n++;
@@ -442,6 +471,10 @@ walk_current(struct worker *w, struct group *group, const struct findings *f,
 			"to another group",
 			(int)group->number, w->prog->conf->opt.topic_current.s,
 			w->prog->conf->opt.group.s);
+	/* Redis may follow to where Kafka is, and not beyond. */
+	if (err == SG_OK && walk->is_further)
+		err = commit_position(w, group, group->committed,
+			group->committed_clock_ms, why);
 	if (err == SG_OK) {
 		group->out_next = next;
 		SG_LOG(LOG_INFO, "takeover", LOG_INT("worker", w->number),

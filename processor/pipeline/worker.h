@@ -299,6 +299,10 @@ merge_is_done(const struct worker *worker);
 /* Note the changes that `group` has decided since the last call. */
 SG_MUSTCHECK enum sg_err
 commit_note(struct worker *worker, struct group *group);
+/* Commit a group's offsets alone: everything up to there is published. */
+SG_MUSTCHECK enum sg_err
+commit_position(struct worker *worker, const struct group *group,
+	const int64_t *offsets, int64_t clock_ms, struct sg_fault *why);
 /* K if there is a reason to (or `is_forced`), then R. A doubt is noted in
  * worker->is_doubtful and is SG_OK. */
 SG_MUSTCHECK enum sg_err

@@ -429,6 +429,19 @@ read_tombstone(const struct record *rec, struct arena *arena,
 	return SG_OK;
 }
 
+const char *
+publish_image_decided(const struct record *rec, struct arena *arena)
+{
+	for (size_t i = 0; i < rec->nheaders; i++) {
+		const struct record_header *header = &rec->headers[i];
+
+		if (strcmp(header->name, FORM_DECIDED_HEADER) == 0 &&
+			header->value != NULL)
+			return arena_copy(arena, header->value, header->len);
+	}
+	return NULL;
+}
+
 /* A registry's id may be of another registry by now: the header ce_type and
  * the form itself, which is checked, say what it is. */
 static enum sg_err

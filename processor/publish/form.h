@@ -16,6 +16,7 @@
 #define FORM_RENEWAL UINT64_C(0xa6f2d0211433025f)
 #define FORM_CURRENT UINT64_C(0xdf644a5f5c205f3d)
 
+#define FORM_DECIDED_HEADER "segmentd_decided"
 #define FORM_FRAME_BYTES 10 /* of single-object framing */
 #define FORM_VALUE_MAX ((size_t)16 << 20)
 #define FORM_HASH_TEXT 17 /* bytes of a 64-bit number as text, with NUL */

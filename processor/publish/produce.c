@@ -264,7 +264,8 @@ publish_change(struct publish *pub, int32_t group, const struct change *change,
 
 enum sg_err
 publish_image(struct publish *pub, int32_t group,
-	const struct membership_image *image, struct sg_fault *why)
+	const struct membership_image *image, const char *decided,
+	struct sg_fault *why)
 {
 	const struct outgoing tombstone = {
 		.topic = PUBLISH_CURRENT,
@@ -289,6 +290,8 @@ publish_image(struct publish *pub, int32_t group,
 				  : "segmentd.current.v1",
 		image->updated_at_ms, image->account);
 	add_number(headers, "account_version", (int64_t)image->account_version);
+	if (decided != NULL)
+		add(headers, FORM_DECIDED_HEADER, decided);
 	if (!image->is_deleted)
 		return send_value(pub, PUBLISH_CURRENT, group, image->account,
 			headers, why);

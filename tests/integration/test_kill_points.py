@@ -18,7 +18,7 @@ import pytest
 from support import oracle
 from support import redis as redis_support
 from support import segmentd as segmentd_support
-from support.company import Company
+from support.company import Company, now_ms
 from support.cprogram import build_folder
 from support.process import ProcessFailed
 
@@ -299,6 +299,29 @@ def test_every_answer_lost(rig, points):
 def test_at_least_once_killed_at_every_point(rig, points):
     run_all(rig, [[("exit", point)] for point in points],
             delivery="at_least_once")
+
+
+def test_at_least_once_moves_that_are_told_are_not_made_anew(rig):
+    """Their memberships are there and the offsets behind them never come: the
+    same events must not lead to the same moves under new versions."""
+    case = rig("anew", delivery="at_least_once")
+    company = case.company
+    company.config["clock"] = "event"
+    company.config["segmentations"] = {
+        "rich": {"enter": "account.arr >= 1000.0"}}
+    begin = now_ms() - 3_600_000
+    company.send_accounts(*[
+        company.account_record("a", (2000.0, 1.0)[n % 2], begin + 1000 * n)
+        for n in range(9)])
+    daemon = case.daemon("one", "K2:1:drop")
+    daemon.wait_for(
+        lambda: company.kafka.committed(
+            company.name, f"{company.name}.account").get(0) == 9,
+        "the offsets are committed", DEADLINE)
+    assert "event=transaction_unknown" in daemon.output()
+    daemon.stop(DEADLINE)
+    assert {c["account_version"]: c["to"] for c in company.changes()} == {
+        n + 1: ("in", "out")[n % 2] for n in range(9)}
 
 
 def test_killed_again_while_recovering(rig, points):

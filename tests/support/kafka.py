@@ -31,6 +31,11 @@ def why_absent():
     return None
 
 
+SOON = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT)
+
+
 class Broker:
     """One broker, controller included, in `directory`. `extra` are more lines
     of its properties, `env` more of its environment, `host` is the address
@@ -232,10 +237,19 @@ class Broker:
         """{partition: (offset, metadata)} of a consumer group."""
         consumer = self._consumer("read_committed", group)
         try:
-            found = consumer.committed(
-                [TopicPartition(topic, p)
-                 for p in range(self.partitions(topic))], timeout=60)
-            return {p.partition: p.offset for p in found}
+            parts = [TopicPartition(topic, p)
+                     for p in range(self.partitions(topic))]
+            deadline = time.monotonic() + DEADLINE
+            while True:
+                try:
+                    found = consumer.committed(parts, timeout=60)
+                    return {p.partition: p.offset for p in found}
+                except KafkaException as failed:
+                    # A group that is new has no coordinator yet.
+                    if (failed.args[0].code() not in SOON
+                            or time.monotonic() > deadline):
+                        raise
+                    time.sleep(0.1)
         finally:
             consumer.close()
 

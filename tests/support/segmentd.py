@@ -8,7 +8,8 @@ import urllib.request
 
 import yaml
 
-from support.process import DEADLINE, Process, ProcessFailed, free_port
+from support.process import (DEADLINE, Process, ProcessFailed, free_port,
+                             wait_until)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("SEGMENTD", ROOT / "build/segmentd"))
@@ -92,7 +93,10 @@ class Segmentd:
         return self.process.wait_for(condition, what, timeout)
 
     def stop(self, timeout=DEADLINE):
-        """SIGTERM. Fails unless it ends cleanly, with status 0."""
+        """SIGTERM. Fails unless it ends cleanly, with status 0. One that was
+        just started is left the time to get to know of signals."""
+        wait_until(lambda: "event=" in self.output()
+                   or not self.process.is_running(), "it has begun", timeout)
         status = self.process.stop(timeout)
         if status != 0:
             raise ProcessFailed(

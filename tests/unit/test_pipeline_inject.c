@@ -413,6 +413,8 @@ check(struct rig *rig)
 	if (!rig->is_plain &&
 		(state.nchanges != rig->nsent || state.nimages != rig->nsent))
 		die(rig, "not every change once");
+	if (rig->is_plain && state.nchanges > rig->nsent)
+		die(rig, "moves were made anew");
 }
 
 static void

@@ -142,6 +142,38 @@ an_id_with_a_separator_is_left_out(void **state)
 	buf_fini(&text);
 }
 
+static void
+how_far_was_decided_is_read_back(void **state)
+{
+	static const char *const others[] = {"", "cno=1", "a=1", "a=1;cno=",
+		"a=1;cno=-1", "a=1;cno=1;now=2", "a=x;cno=1"};
+	static const int64_t clocks[] = {INT64_MIN, -1, 1714521600000};
+	int64_t given[2] = {7, INT64_MAX}, back[2], clock_ms;
+	uint64_t cno;
+	struct made made;
+	struct buf text;
+
+	(void)state;
+	must_make(two_inputs, &made);
+	buf_init(&text, 1024);
+	for (size_t i = 0; i < SG_COUNTOF(clocks); i++) {
+		buf_reset(&text);
+		position_write_decided(
+			made.program, given, clocks[i], 17, &text);
+		assert_true(position_read_decided(made.program, buf_cstr(&text),
+			back, &clock_ms, &cno));
+		assert_memory_equal(back, given, sizeof(back));
+		assert_int_equal(clock_ms, clocks[i]);
+		assert_int_equal(cno, 17);
+	}
+	for (size_t i = 0; i < SG_COUNTOF(others); i++)
+		if (position_read_decided(
+			    made.program, others[i], back, &clock_ms, &cno))
+			fail_msg("`%s`", others[i]);
+	buf_fini(&text);
+	unmake_program(&made);
+}
+
 /* Metadata stands in Kafka, where other tools may write it too. */
 static void
 metadata_of_others_is_refused(void **state)
@@ -186,6 +218,7 @@ main(void)
 		cmocka_unit_test(offsets_and_clock_are_read_back),
 		cmocka_unit_test(topics_that_came_or_went_are_left_out),
 		cmocka_unit_test(texts_of_another_form_are_refused),
+		cmocka_unit_test(how_far_was_decided_is_read_back),
 		cmocka_unit_test(metadata_is_read_back),
 		cmocka_unit_test(an_id_with_a_separator_is_left_out),
 		cmocka_unit_test(metadata_of_others_is_refused),

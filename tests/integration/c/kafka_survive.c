@@ -81,7 +81,7 @@ write_turn(struct survivor *s, struct sg_fault *why)
 	if (err == SG_OK)
 		err = publish_change(s->pub, 0, &change, s->turn, why);
 	if (err == SG_OK)
-		err = publish_image(s->pub, 0, &image, why);
+		err = publish_image(s->pub, 0, &image, NULL, why);
 	if (err == SG_OK)
 		err = ingest_group_metadata(s->w.in, &meta, why);
 	if (err == SG_OK) {

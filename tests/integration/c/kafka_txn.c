@@ -87,7 +87,7 @@ send_image(struct publish *pub, const char *account, uint64_t version)
 	struct membership_image image = rig_image(account, version);
 	struct sg_fault why;
 
-	assert_ok(publish_image(pub, 0, &image, &why), why);
+	assert_ok(publish_image(pub, 0, &image, NULL, &why), why);
 }
 
 static void
@@ -147,7 +147,7 @@ a_transaction_commits_changes_and_positions(void **state)
 	assert_ok(publish_change(pub, 0, &change, 7, &why), why);
 	send_image(pub, "acc-1", 1);
 	gone.is_deleted = true;
-	assert_ok(publish_image(pub, 0, &gone, &why), why);
+	assert_ok(publish_image(pub, 0, &gone, NULL, &why), why);
 	assert_ok(send_position(pub, &w, 0, &meta, "v=1;cno=7", &why), why);
 	assert_ok(RETRIED(publish_commit(pub, RIG_WAIT_MS, &why), why), why);
 	assert_int_equal(publish_first_offset(pub, PUBLISH_CHANGES, 0), 0);
@@ -487,9 +487,9 @@ sample_images(struct publish *pub)
 	image.has_renewal = true;
 	image.renewal_date_ms = 1707776000000;
 	image.renewal_window = "T-90";
-	assert_ok(publish_image(pub, 1, &image, &why), why);
+	assert_ok(publish_image(pub, 1, &image, NULL, &why), why);
 	gone.is_deleted = true;
-	assert_ok(publish_image(pub, 2, &gone, &why), why);
+	assert_ok(publish_image(pub, 2, &gone, NULL, &why), why);
 }
 
 /* The second is too large with our headers, the third also without value. */
