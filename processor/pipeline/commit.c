@@ -105,10 +105,9 @@ write_image(struct worker *w, struct group *group, struct account *acct,
 	buf_init(&state, 1 << 16);
 	membership_image(acct->ms, w->prog->defs, w->prog->nsegmentations,
 		entries, &state, &image);
-	err = state.is_failed
-		      ? SG_NOMEM
-		      : publish_image(
-				w->pub, group->number, &image, decided, why);
+	err = state.is_failed ? SG_NOMEM
+			      : publish_image(w->pub, group->number, &image,
+					decided, why);
 	buf_fini(&state);
 	return err;
 }

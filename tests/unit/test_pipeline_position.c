@@ -145,8 +145,8 @@ an_id_with_a_separator_is_left_out(void **state)
 static void
 how_far_was_decided_is_read_back(void **state)
 {
-	static const char *const others[] = {"", "cno=1", "a=1", "a=1;cno=",
-		"a=1;cno=-1", "a=1;cno=1;now=2", "a=x;cno=1"};
+	static const char *const others[] = {"", "cno=1", "a=1",
+		"a=1;cno=", "a=1;cno=-1", "a=1;cno=1;now=2", "a=x;cno=1"};
 	static const int64_t clocks[] = {INT64_MIN, -1, 1714521600000};
 	int64_t given[2] = {7, INT64_MAX}, back[2], clock_ms;
 	uint64_t cno;
@@ -160,8 +160,8 @@ how_far_was_decided_is_read_back(void **state)
 		buf_reset(&text);
 		position_write_decided(
 			made.program, given, clocks[i], 17, &text);
-		assert_true(position_read_decided(made.program, buf_cstr(&text),
-			back, &clock_ms, &cno));
+		assert_true(position_read_decided(
+			made.program, buf_cstr(&text), back, &clock_ms, &cno));
 		assert_memory_equal(back, given, sizeof(back));
 		assert_int_equal(clock_ms, clocks[i]);
 		assert_int_equal(cno, 17);

@@ -259,9 +259,11 @@ limits_are_said(void **state)
 	assert_non_null(large);
 	memset(large, 1, 2 << 20);
 	assert_int_equal(publish_begin(rig->pub, &why), SG_OK);
-	assert_int_equal(publish_image(rig->pub, 0, &image, NULL, &why), SG_LIMIT);
+	assert_int_equal(
+		publish_image(rig->pub, 0, &image, NULL, &why), SG_LIMIT);
 	assert_non_null(strstr(why.text, "current [0]"));
-	assert_int_equal(publish_image(rig->pub, -1, &lost, NULL, &why), SG_LIMIT);
+	assert_int_equal(
+		publish_image(rig->pub, -1, &lost, NULL, &why), SG_LIMIT);
 	assert_int_equal(
 		publish_image(rig->pub, 1 << 30, &lost, NULL, &why), SG_LIMIT);
 	assert_int_equal(publish_abort(rig->pub, MOCK_WAIT_MS, &why), SG_OK);
