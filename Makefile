@@ -10,6 +10,12 @@ CC      ?= gcc
 PREFIX  ?= /usr/local
 DESTDIR ?=
 PYTHON  ?= /usr/bin/python3
+# Tests wait more than they work: two files at a time, each runner with a
+# broker of its own. PYTEST_JOBS=1: one after the other.
+PYTEST_JOBS ?= 2
+SIDE_BY_SIDE = $(shell [ $(PYTEST_JOBS) -gt 1 ] && \
+	$(PYTHON) -c 'import xdist' 2>/dev/null && \
+	echo -n $(PYTEST_JOBS) --dist loadfile)
 V       ?=
 
 VERSION := 0.1.0
@@ -153,7 +159,8 @@ TESTS ?= tests/integration
 integration: $(BIN) ## integration tests (needs the broker of `make kafka`)
 	$(Q)tests/kafka/fetch
 	$(Q)$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/faults all
-	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) -m pytest -q $(TESTS)
+	$(Q)SEGMENTD=$(abspath $(BIN)) $(PYTHON) -m pytest -q $(SIDE_BY_SIDE) \
+		$(TESTS)
 
 kill-pairs: $(BIN) ## every pair of kill points, twice (half an hour)
 	$(Q)tests/kafka/fetch
