@@ -15,7 +15,7 @@ PYTHON  ?= /usr/bin/python3
 PYTEST_JOBS ?= 2
 SIDE_BY_SIDE = $(shell [ $(PYTEST_JOBS) -gt 1 ] && \
 	$(PYTHON) -c 'import xdist' 2>/dev/null && \
-	echo -n $(PYTEST_JOBS) --dist loadfile)
+	echo '-n $(PYTEST_JOBS) --dist loadfile')
 V       ?=
 
 VERSION := 0.1.0
