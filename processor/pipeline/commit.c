@@ -113,35 +113,37 @@ write_image(struct worker *w, struct group *group, struct account *acct,
 }
 
 /*
- * At least once, offsets come after the memberships. Should they never come,
- * what is decided up to here must not be decided again, with the membership
- * that it led to and under new versions. So a membership says how far that is.
+ * A membership says up to where it was decided. At least once, offsets come
+ * after it: should they never come, what is before is not decided again, with
+ * the membership that it led to and under new versions. In a transaction they
+ * come with it: a broker that answers with less is not to be believed.
  */
 static enum sg_err
 write_images(struct worker *w, struct sg_fault *why)
 {
 	enum sg_err err = SG_OK;
-	struct buf decided;
+	struct buf text;
 
-	buf_init(&decided, 1 << 20);
+	buf_init(&text, 1 << 20);
 	for (size_t g = 0; g < w->ngroups; g++) {
 		struct group *group = w->groups[g];
-		const char *text = NULL;
-
-		if (w->engine->publish.is_at_least_once) {
-			buf_reset(&decided);
-			position_write_decided(w->prog, group->fold,
+		struct position_decided decided = {
+			.clock_ms =
 				w->is_event_clock ? group->clock_ms : INT64_MIN,
-				group->cno_next, &decided);
-			text = buf_cstr(&decided);
-		}
-		if (decided.is_failed)
+			.cno = group->cno_next,
+			.is_in_txn = !w->engine->publish.is_at_least_once,
+		};
+
+		memcpy(decided.offsets, group->fold, sizeof(decided.offsets));
+		buf_reset(&text);
+		position_write_decided(w->prog, &decided, &text);
+		if (text.is_failed)
 			err = SG_NOMEM;
 		for (size_t i = 0; i < group->nchanged && err == SG_OK; i++)
-			err = write_image(
-				w, group, group->changed[i], text, why);
+			err = write_image(w, group, group->changed[i],
+				buf_cstr(&text), why);
 	}
-	buf_fini(&decided);
+	buf_fini(&text);
 	return err;
 }
 

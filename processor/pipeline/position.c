@@ -89,25 +89,33 @@ position_read_w(const struct program *prog, const char *text,
 }
 
 void
-position_write_decided(const struct program *prog, const int64_t *offsets,
-	int64_t clock_ms, uint64_t cno, struct buf *out)
+position_write_decided(const struct program *prog,
+	const struct position_decided *decided, struct buf *out)
 {
-	position_write_w(prog, offsets, clock_ms, out);
-	buf_printf(out, ";cno=%" PRIu64, cno);
+	position_write_w(prog, decided->offsets, decided->clock_ms, out);
+	buf_printf(out, ";cno=%" PRIu64 "%s", decided->cno,
+		decided->is_in_txn ? ";txn=1" : "");
 }
 
 bool
 position_read_decided(const struct program *prog, const char *text,
-	int64_t *ret_offsets, int64_t *ret_clock_ms, uint64_t *ret_cno)
+	struct position_decided *ret_decided)
 {
-	const char *last = strrchr(text, ';');
+	const char *at = strstr(text, ";cno=");
 	int64_t cno;
+	size_t len;
 
-	if (last == NULL || strncmp(last, ";cno=", 5) != 0 ||
-		!read_int(last + 5, strlen(last + 5), 10, &cno) || cno < 0)
+	if (at == NULL)
 		return false;
-	*ret_cno = (uint64_t)cno;
-	return position_read_w(prog, text, ret_offsets, ret_clock_ms);
+	at += strlen(";cno=");
+	len = strcspn(at, ";");
+	if (!read_int(at, len, 10, &cno) || cno < 0)
+		return false;
+	ret_decided->cno = (uint64_t)cno;
+	ret_decided->is_in_txn = strcmp(at + len, ";txn=1") == 0;
+	return (ret_decided->is_in_txn || at[len] == '\0') &&
+	       position_read_w(prog, text, ret_decided->offsets,
+		       &ret_decided->clock_ms);
 }
 
 void

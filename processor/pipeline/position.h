@@ -6,8 +6,9 @@
  * Metadata of the committed offsets in Kafka:
  *     v=1;lin=<lineage>;cno=<changes so far>;rules=<hash>;now=<event clock>;
  *     start=<offset>;by=<transactional id>
- * Up to where a membership was decided, with delivery: at_least_once:
- *     customer.accounts=120,customer.usage=88;now=1714521600000;cno=17
+ * Up to where a membership was decided:
+ *     customer.accounts=120,customer.usage=88;now=1714521600000;cno=17;txn=1
+ * `txn` when these offsets were committed with it.
  * `now` is there under the event clock only, `by` with transactions. `start`
  * is where reading that input began, once: what a state without a W is folded
  * from. The rest is the same for each input of a group.
@@ -38,12 +39,19 @@ bool
 position_read_w(const struct program *prog, const char *text,
 	int64_t *ret_offsets, int64_t *ret_clock_ms);
 
+struct position_decided {
+	int64_t offsets[INPUTS_MAX]; /* -1: not named */
+	int64_t clock_ms;	     /* INT64_MIN: none */
+	uint64_t cno;
+	bool is_in_txn;
+};
+
 void
-position_write_decided(const struct program *prog, const int64_t *offsets,
-	int64_t clock_ms, uint64_t cno, struct buf *out);
+position_write_decided(const struct program *prog,
+	const struct position_decided *decided, struct buf *out);
 bool
 position_read_decided(const struct program *prog, const char *text,
-	int64_t *ret_offsets, int64_t *ret_clock_ms, uint64_t *ret_cno);
+	struct position_decided *ret_decided);
 
 void
 position_write_meta(const struct position_meta *meta, struct buf *out);

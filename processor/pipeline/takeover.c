@@ -30,6 +30,7 @@
 #define PRODUCER_TIMEOUT_MS 30000
 #define PATIENCE_MS 1000 /* with a transaction that is in the way */
 #define FENCE_TIMEOUT_MS 5000
+#define BEHIND_MS 10000
 
 /* What the two memories say about a group. */
 struct findings {
@@ -151,6 +152,7 @@ static enum sg_err
 find_out(struct worker *w, struct group *group, struct arena *arena,
 	struct findings *f, struct sg_fault *why)
 {
+	bool is_from_before;
 	enum sg_err err;
 
 	FAULT_POINT(T1);
@@ -165,9 +167,11 @@ find_out(struct worker *w, struct group *group, struct arena *arena,
 			BROKER_TIMEOUT_MS, f->low, f->high, why);
 	if (err != SG_OK)
 		return err;
-	FAULT_POINT(T3);
+	is_from_before = FAULT_DROPS(T3);
 	for (size_t i = 0; i < w->prog->ninputs; i++) {
 		f->has_g = f->has_g || f->kafka.offset[i] != INGEST_OFFSET_NONE;
+		if (is_from_before && f->has_g)
+			f->kafka.offset[i] = f->low[i];
 		f->start[i] = position_start(f->kafka.own[i]);
 	}
 	if (f->has_g &&
@@ -182,6 +186,30 @@ find_out(struct worker *w, struct group *group, struct arena *arena,
 		   f->store.w != NULL &&
 		   position_read_w(w->prog, f->store.w, f->w, &f->w_clock_ms);
 	return SG_OK;
+}
+
+/*
+ * Kafka says that less is committed than somebody has who only has what was.
+ * Commits are lost, or offsets were reset: that is for an operator. But a
+ * broker that has just come back was seen to answer so, from the midst of
+ * reading its log, where all of it was. So it is asked again for a while.
+ */
+static enum sg_err
+behind(struct worker *w, const struct group *group, size_t input,
+	const char *who, int64_t at, int64_t committed, struct sg_fault *why)
+{
+	int64_t now_us = clock_mono_us();
+	bool is_over;
+
+	if (w->behind_since_us == 0)
+		w->behind_since_us = now_us;
+	is_over = now_us - w->behind_since_us > BEHIND_MS * INT64_C(1000);
+	return sg_fault_set(why, is_over ? SG_OPERATOR : SG_BROKER_DOWN,
+		"%s partition %d: %s is at offset %" PRId64
+		", beyond the committed %" PRId64
+		": Kafka lost commits, or offsets were reset",
+		w->prog->inputs[input].topic, (int)group->number, who, at,
+		committed);
 }
 
 /* Do the two memories speak of the same past? */
@@ -207,12 +235,7 @@ check_lineage(struct worker *w, struct group *group, const struct findings *f,
 		int64_t g = f->kafka.offset[i];
 
 		if (f->has_w && g != INGEST_OFFSET_NONE && f->w[i] > g)
-			return sg_fault_set(why, SG_OPERATOR,
-				"%s partition %d: Redis is at offset %" PRId64
-				", beyond the committed %" PRId64
-				": Kafka lost commits, or offsets were reset",
-				w->prog->inputs[i].topic, (int)group->number,
-				f->w[i], g);
+			return behind(w, group, i, "Redis", f->w[i], g, why);
 	}
 	return SG_OK;
 }
@@ -321,31 +344,37 @@ struct walk {
 	bool is_further; /* decided beyond the committed offsets */
 };
 
-/* At least once: memberships are there and the offsets behind them are not. To
- * where they were decided nothing is decided again. */
-static void
-go_further(struct walk *walk, const struct record *rec)
+/*
+ * What was published says up to where it was decided. With transactions that
+ * was committed with it: where Kafka says less, see behind(). At least
+ * once, the offsets may never have come: to there nothing is decided again.
+ */
+static enum sg_err
+heed_decided(struct walk *walk, const struct record *rec, struct sg_fault *why)
 {
+	struct worker *w = walk->worker;
 	struct group *group = walk->group;
-	const struct program *prog = walk->worker->prog;
 	const char *text = publish_image_decided(rec, &walk->arena);
-	int64_t at[INPUTS_MAX], clock_ms;
-	uint64_t cno;
+	struct position_decided decided;
 
-	if (text == NULL ||
-		!position_read_decided(prog, text, at, &clock_ms, &cno))
-		return;
-	for (size_t i = 0; i < prog->ninputs; i++) {
-		if (at[i] <= group->committed[i])
+	if (text == NULL || !position_read_decided(w->prog, text, &decided))
+		return SG_OK;
+	for (size_t i = 0; i < w->prog->ninputs; i++) {
+		int64_t *committed = &group->committed[i];
+
+		if (decided.offsets[i] <= *committed)
 			continue;
-		group->committed[i] = at[i];
+		if (decided.is_in_txn)
+			return behind(w, group, i, "what was published",
+				decided.offsets[i], *committed, why);
+		*committed = decided.offsets[i];
 		walk->is_further = true;
 	}
-	if (walk->worker->is_event_clock &&
-		clock_ms > group->committed_clock_ms)
-		group->committed_clock_ms = clock_ms;
-	if (cno > group->cno)
-		group->cno = cno;
+	if (w->is_event_clock && decided.clock_ms > group->committed_clock_ms)
+		group->committed_clock_ms = decided.clock_ms;
+	if (decided.cno > group->cno)
+		group->cno = decided.cno;
+	return SG_OK;
 }
 
 static enum sg_err
@@ -418,7 +447,9 @@ walk_record(void *ctx, const struct record *rec, struct sg_fault *why)
 			" is not a record of ours: %s",
 			walk->worker->prog->conf->opt.topic_current.s,
 			(int)rec->partition, rec->offset, sg_err_text(err));
-	go_further(walk, rec);
+	err = heed_decided(walk, rec, why);
+	if (err != SG_OK)
+		return err;
 	walk->next = rec->offset + 1;
 	walk->nimages++;
 	walk->n++;

@@ -156,6 +156,7 @@ recover(struct worker *w, struct sg_fault *why)
 	if (err != SG_OK)
 		return err;
 	w->is_doubtful = false;
+	w->behind_since_us = 0;
 	if (w->ngroups > 0)
 		health_set(w->engine->health, w->health, true, "");
 	return SG_OK;
@@ -215,8 +216,10 @@ on_assigned(void *ctx, const int32_t *groups, size_t n, struct sg_fault *why)
 		return err;
 	for (size_t i = 0; i < n && err == SG_OK; i++)
 		err = takeover_group(w, w->groups[i], why);
-	if (err == SG_OK)
+	if (err == SG_OK) {
+		w->behind_since_us = 0;
 		take_check_caught_up(w);
+	}
 	w->last_commit_ms = clock_mono_us() / 1000;
 	if (err != SG_OK && sg_err_class(err) == SG_CLASS_RETRY)
 		return take_in_doubt(w, err, why);

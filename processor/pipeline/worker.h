@@ -129,6 +129,9 @@ struct worker {
 	struct change_part *parts;
 	size_t nparts, parts_cap;
 	int64_t last_commit_ms; /* monotonic */
+	/* Since when Kafka says that less is committed than others have; 0: it
+	 * does not. */
+	int64_t behind_since_us;
 	uint64_t events_since_commit;
 	struct review review;
 	bool is_doubtful; /* take over again before anything else */

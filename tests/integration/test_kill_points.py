@@ -324,6 +324,26 @@ def test_at_least_once_moves_that_are_told_are_not_made_anew(rig):
         n + 1: ("in", "out")[n % 2] for n in range(9)}
 
 
+def test_a_broker_that_answers_from_before_is_not_believed(rig):
+    """Committed offsets that are older than what Redis has or, when that is
+    lost, than what was published: to go on from there would be to decide all
+    of it again."""
+    case = rig("before")
+    case.burst()
+    daemon = case.daemon("one")
+    case.settle(daemon)
+    daemon.stop(DEADLINE)
+    for who in ("Redis", "what was published"):
+        if who != "Redis":
+            case.put_into_redis({})
+        daemon = case.daemon("one", "T3:1:drop")
+        case.burst()
+        case.settle(daemon)
+        assert f"{who} is at offset" in daemon.output()
+        daemon.stop(DEADLINE)
+    case.finish()
+
+
 def test_killed_again_while_recovering(rig, points):
     run_all(rig, [[("exit", first), ("exit", second)]
                   for first, second in pairs_of(points, "pairs")])
@@ -332,7 +352,7 @@ def test_killed_again_while_recovering(rig, points):
 def test_a_cache_that_is_too_small(rig):
     """Accounts are evicted and loaded again around each of these."""
     run_all(rig, [[deed] for deed in (
-        ("exit", "R1", 4), ("drop", "R1", 4), ("exit", "R2", 2),
+        ("exit", "R1", 4), ("drop", "R1", 4), ("exit", "R1", 2),
         ("stop", "Z2", 4))], is_large=True,
         is_crowded=True)
 

@@ -148,27 +148,28 @@ how_far_was_decided_is_read_back(void **state)
 	static const char *const others[] = {"", "cno=1", "a=1",
 		"a=1;cno=", "a=1;cno=-1", "a=1;cno=1;now=2", "a=x;cno=1"};
 	static const int64_t clocks[] = {INT64_MIN, -1, 1714521600000};
-	int64_t given[2] = {7, INT64_MAX}, back[2], clock_ms;
-	uint64_t cno;
+	struct position_decided given = {{7, INT64_MAX}, 0, 17, false}, back;
 	struct made made;
 	struct buf text;
 
 	(void)state;
 	must_make(two_inputs, &made);
 	buf_init(&text, 1024);
-	for (size_t i = 0; i < SG_COUNTOF(clocks); i++) {
+	for (size_t i = 0; i < 2 * SG_COUNTOF(clocks); i++) {
+		given.clock_ms = clocks[i / 2];
+		given.is_in_txn = i % 2 == 1;
 		buf_reset(&text);
-		position_write_decided(
-			made.program, given, clocks[i], 17, &text);
+		position_write_decided(made.program, &given, &text);
 		assert_true(position_read_decided(
-			made.program, buf_cstr(&text), back, &clock_ms, &cno));
-		assert_memory_equal(back, given, sizeof(back));
-		assert_int_equal(clock_ms, clocks[i]);
-		assert_int_equal(cno, 17);
+			made.program, buf_cstr(&text), &back));
+		assert_memory_equal(
+			back.offsets, given.offsets, 2 * sizeof(int64_t));
+		assert_int_equal(back.clock_ms, given.clock_ms);
+		assert_int_equal(back.cno, 17);
+		assert_int_equal(back.is_in_txn, given.is_in_txn);
 	}
 	for (size_t i = 0; i < SG_COUNTOF(others); i++)
-		if (position_read_decided(
-			    made.program, others[i], back, &clock_ms, &cno))
+		if (position_read_decided(made.program, others[i], &back))
 			fail_msg("`%s`", others[i]);
 	buf_fini(&text);
 	unmake_program(&made);
