@@ -4,6 +4,8 @@ disturbance. A process of its own, which moves to a network of its own."""
 import json
 import os
 import pathlib
+import shutil
+import tempfile
 import warnings
 
 import pytest
@@ -17,10 +19,13 @@ KILLS = 14
 
 @pytest.mark.skipif(redis_support.why_absent() is not None,
                     reason="redis-server is missing")
-def test_nothing_is_lost_or_doubled(kafka_libs, tmp_path):
+def test_nothing_is_lost_or_doubled(kafka_libs, tmp_path, request):
+    # The path of a socket has 107 characters at most, and pytest's are long.
+    short = pathlib.Path(tempfile.mkdtemp(prefix="chaos-"))
+    request.addfinalizer(lambda: shutil.rmtree(short, ignore_errors=True))
     run = Process([RUN, KILLS, 7], tmp_path / "chaos.log", env={
         **os.environ, "SEGMENTD": str(segmentd_support.BINARY),
-        "TMPDIR": str(tmp_path), "REPORT": str(tmp_path / "report")})
+        "TMPDIR": str(short), "REPORT": str(tmp_path / "report")})
     try:
         assert run.wait(1200) == 0, run.tail(80)
     finally:
